@@ -71,3 +71,11 @@ func SafeKey(s string) string {
 
 // MaxAge is how long a message is kept and how old one may be to be acted on.
 const MaxAge = 30 * 24 * time.Hour
+
+// SafeKeyOrAll is SafeKey, but leaves the empty string, which stands for all keys, as it is.
+func SafeKeyOrAll(s string) string {
+	if s == "" {
+		return ""
+	}
+	return SafeKey(s)
+}

@@ -1,0 +1,129 @@
+package bot
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+
+	"foundry/pkg/message"
+)
+
+// The exit statuses of all programs.
+const (
+	ExitOK      = 0
+	ExitFailure = 1
+	ExitUsage   = 2
+)
+
+// Failure says that a package, or a rule it breaks, is at fault, so that trying again changes
+// nothing. It is published and its message acknowledged.
+type Failure struct {
+	Class  string // message.ClassPackage or message.ClassPolicy
+	Reason string
+	Hint   string
+	Log    *message.Artifact
+	Tail   []string // last lines of the log
+}
+
+func (f *Failure) Error() string { return f.Reason }
+
+type usageError struct{ error }
+
+// Usage is the error of a command that was called wrongly; the program exits with status 2.
+func Usage(problem, hint string) error {
+	return Hint(usageError{errors.New(problem)}, hint)
+}
+
+type hintError struct {
+	error
+	hint string
+}
+
+func (e hintError) Unwrap() error  { return e.error }
+func (e hintError) Hint() string   { return e.hint }
+func (e usageError) Unwrap() error { return e.error }
+
+// Hint adds to err a line that tells a person what to do.
+func Hint(err error, hint string) error {
+	if err == nil || hint == "" {
+		return err
+	}
+	return hintError{err, hint}
+}
+
+// HintOf returns the hint that err carries, or "". Any error of the tree that has a method
+// Hint() string counts.
+func HintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+// Report writes err to w as a person should see it and returns the exit status.
+func Report(w io.Writer, program string, err error) int {
+	if err == nil {
+		return ExitOK
+	}
+	var exit exitError
+	if errors.As(err, &exit) {
+		return int(exit)
+	}
+	fmt.Fprintf(w, "%s: %s\n", program, printable(err.Error()))
+	if hint := HintOf(err); hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", printable(hint))
+	}
+	var usage usageError
+	if errors.As(err, &usage) {
+		return ExitUsage
+	}
+	return ExitFailure
+}
+
+// exitError is an exit status whose reason has been shown already.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// Exit is the error of a command that has shown already why it ends with the given status.
+func Exit(status int) error { return exitError(status) }
+
+// printable keeps what a package or peer has put into a message from steering the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// oneLine makes s fit the one-line fields of a message, of at most limit bytes.
+func oneLine(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case !unicode.IsPrint(r):
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(strings.TrimSpace(s), "?"))
+	return cut(s, limit)
+}
+
+// cut shortens s to at most limit bytes without breaking a character.
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	const ellipsis = "…"
+	end := limit - len(ellipsis)
+	for end > 0 && s[end]&0xC0 == 0x80 {
+		end--
+	}
+	return s[:end] + ellipsis
+}
