@@ -1,0 +1,113 @@
+package trust
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// gpgSigner signs with the gpg program, which asks its agent, which may ask a smartcard.
+type gpgSigner struct {
+	print  string
+	public []byte
+}
+
+// openGPG finds the one private key that spec names among those that gpg knows.
+func openGPG(ctx context.Context, spec string) (Signer, error) {
+	list, err := gpg(ctx, nil, "--with-colons", "--list-secret-keys", "--", spec)
+	if err != nil {
+		return nil, fmt.Errorf("open signing key %q: neither a file nor a key that gpg knows: %w", spec, err)
+	}
+	prints := primaryFingerprints(list)
+	if len(prints) != 1 {
+		return nil, fmt.Errorf("open signing key %q: gpg knows %d such keys; give a fingerprint", spec, len(prints))
+	}
+	public, err := gpg(ctx, nil, "--armor", "--export-options", "export-minimal", "--export", "--", prints[0])
+	if err != nil {
+		return nil, fmt.Errorf("open signing key %q: %w", spec, err)
+	}
+	if len(public) == 0 {
+		return nil, fmt.Errorf("open signing key %q: gpg has no public key of it", spec)
+	}
+	return &gpgSigner{prints[0], public}, nil
+}
+
+// primaryFingerprints returns the fingerprint of each primary key in gpg's colon listing (file
+// DETAILS of GnuPG's documentation): field 10 of the first fpr record after each sec record.
+func primaryFingerprints(list []byte) []string {
+	var prints []string
+	primary := false
+	for line := range strings.Lines(string(list)) {
+		fields := strings.Split(strings.TrimSpace(line), ":")
+		switch fields[0] {
+		case "sec":
+			primary = true
+		case "fpr":
+			if primary && len(fields) > 9 && isFingerprint(fields[9]) {
+				prints = append(prints, fields[9])
+			}
+			primary = false
+		}
+	}
+	return prints
+}
+
+// Detach returns an armored detached signature of data.
+func (s *gpgSigner) Detach(ctx context.Context, data []byte) ([]byte, error) {
+	return s.sign(ctx, data, "--armor", "--detach-sign")
+}
+
+// DetachBinary returns a detached signature of data that is not armored.
+func (s *gpgSigner) DetachBinary(ctx context.Context, data []byte) ([]byte, error) {
+	return s.sign(ctx, data, "--detach-sign")
+}
+
+// Clearsign returns data with a signature around it.
+func (s *gpgSigner) Clearsign(ctx context.Context, data []byte) ([]byte, error) {
+	return s.sign(ctx, data, "--clear-sign")
+}
+
+// Fingerprint returns that of the primary key.
+func (s *gpgSigner) Fingerprint() string { return s.print }
+
+// Public returns the armored public key.
+func (s *gpgSigner) Public() ([]byte, error) { return bytes.Clone(s.public), nil }
+
+func (s *gpgSigner) sign(ctx context.Context, data []byte, how ...string) ([]byte, error) {
+	args := append([]string{"--local-user", s.print, "--digest-algo", "SHA512", "--output", "-"}, how...)
+	signed, err := gpg(ctx, data, args...)
+	if err != nil {
+		return nil, fmt.Errorf("sign with key %s: %w", s.print, err)
+	}
+	if len(signed) == 0 {
+		return nil, fmt.Errorf("sign with key %s: gpg wrote nothing", s.print)
+	}
+	return signed, nil
+}
+
+// gpg runs the program with data as its input and returns its output. It never asks on a
+// terminal; a passphrase is the agent's business.
+func gpg(ctx context.Context, data []byte, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "gpg", append([]string{"--batch", "--no-tty", "--yes", "--quiet"}, args...)...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.Stdin = bytes.NewReader(data)
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	err := cmd.Run()
+	switch {
+	case err == nil:
+		return out.Bytes(), nil
+	case errors.Is(err, exec.ErrNotFound):
+		return nil, errors.New("gpg is not installed; run: apt-get install gnupg")
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	}
+	if lines := strings.Fields(problems.String()); len(lines) > 0 {
+		return nil, fmt.Errorf("%w: %s", err, strings.Join(lines, " "))
+	}
+	return nil, fmt.Errorf("gpg: %w", err)
+}

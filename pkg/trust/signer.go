@@ -1,0 +1,91 @@
+package trust
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
+)
+
+// A Signer signs packages or repository metadata with one key, which may be in a file, in gpg's
+// agent or on a smartcard. Its methods may be called concurrently.
+type Signer interface {
+	// Detach returns an armored detached signature of data.
+	Detach(ctx context.Context, data []byte) ([]byte, error)
+	// DetachBinary returns a detached signature of data that is not armored.
+	DetachBinary(ctx context.Context, data []byte) ([]byte, error)
+	// Clearsign returns data, which must be text, with a signature around it (RFC 9580, 7).
+	Clearsign(ctx context.Context, data []byte) ([]byte, error)
+	// Fingerprint returns that of the primary key in upper-case hexadecimal.
+	Fingerprint() string
+	// Public returns the armored public key.
+	Public() ([]byte, error)
+}
+
+// OpenSigner returns the signer that spec names: the path of a private key file, or a
+// fingerprint, key id or user id known to gpg. A file that is there and whatever holds a slash is
+// a path.
+func OpenSigner(ctx context.Context, spec string) (Signer, error) {
+	if spec == "" {
+		return nil, errors.New("open signing key: no key given")
+	}
+	_, err := os.Stat(spec)
+	if err != nil && (!errors.Is(err, fs.ErrNotExist) || strings.Contains(spec, "/")) {
+		return nil, fmt.Errorf("open signing key: %w", err)
+	}
+	if err != nil {
+		return openGPG(ctx, spec)
+	}
+	key, err := Load(spec)
+	if err != nil {
+		return nil, err
+	}
+	return fileSigner{key}, nil
+}
+
+// fileSigner signs with a key that is held in memory.
+type fileSigner struct{ *Key }
+
+func (s fileSigner) Detach(ctx context.Context, data []byte) ([]byte, error) {
+	signature, err := s.DetachBinary(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	return armored(openpgp.SignatureType, signature)
+}
+
+func (s fileSigner) DetachBinary(ctx context.Context, data []byte) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s.Sign(data)
+}
+
+func (s fileSigner) Clearsign(ctx context.Context, data []byte) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	signing, ok := s.entity.SigningKey(settings().Now())
+	if !ok {
+		return nil, fmt.Errorf("sign with key %s: the key has expired or been revoked", s.Fingerprint())
+	}
+	var out bytes.Buffer
+	w, err := clearsign.Encode(&out, signing.PrivateKey, settings())
+	if err != nil {
+		return nil, fmt.Errorf("sign with key %s: %w", s.Fingerprint(), err)
+	}
+	if _, err := w.Write(data); err != nil {
+		return nil, fmt.Errorf("sign with key %s: %w", s.Fingerprint(), err)
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("sign with key %s: %w", s.Fingerprint(), err)
+	}
+	out.WriteByte('\n')
+	return out.Bytes(), nil
+}

@@ -1,0 +1,142 @@
+package trust
+
+import (
+	"bytes"
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+)
+
+// clockSkew is how far ahead of this host's clock a signature may have been made.
+const clockSkew = 5 * time.Minute
+
+// maxSignatures is how many signatures of one text are looked at.
+const maxSignatures = 16
+
+// An UntrustedError says why a signature is not believed. Any other error of a verification is
+// about this host, such as a keyring that cannot be read, and says nothing about the signature.
+type UntrustedError struct{ Reason string }
+
+func (e *UntrustedError) Error() string { return e.Reason }
+
+func untrusted(format string, args ...any) error {
+	return &UntrustedError{fmt.Sprintf(format, args...)}
+}
+
+// A signature as parsed, and its packet's bytes.
+type signature struct {
+	packet *packet.Signature
+	raw    []byte
+}
+
+// The kinds of signatures that are accepted. One over text also verifies when line ends were
+// changed, so it is no proof of exact bytes.
+var (
+	binaryOnly   = []packet.SignatureType{packet.SigTypeBinary}
+	textOrBinary = []packet.SignatureType{packet.SigTypeText, packet.SigTypeBinary}
+)
+
+// parseSignatures reads one or more signature packets, binary or armored, and nothing else.
+func parseSignatures(data []byte) ([]signature, error) {
+	if len(data) == 0 {
+		return nil, errors.New("no signature")
+	}
+	if isArmored(data) {
+		block, err := armor.Decode(bytes.NewReader(data))
+		if err != nil || block.Type != openpgp.SignatureType {
+			return nil, errors.New("signature is malformed")
+		}
+		if data, err = io.ReadAll(block.Body); err != nil {
+			return nil, errors.New("signature is malformed")
+		}
+	}
+	var signatures []signature
+	packets := packet.NewOpaqueReader(bytes.NewReader(data))
+	for {
+		opaque, err := packets.Next()
+		if errors.Is(err, io.EOF) && len(signatures) > 0 {
+			return signatures, nil
+		}
+		if err != nil || len(signatures) == maxSignatures {
+			return nil, errors.New("signature is malformed")
+		}
+		parsed, err := opaque.Parse()
+		if err != nil {
+			return nil, errors.New("signature is malformed or of an unknown kind")
+		}
+		sig, ok := parsed.(*packet.Signature)
+		if !ok || sig.IssuerKeyId == nil {
+			return nil, errors.New("signature is malformed")
+		}
+		var raw bytes.Buffer
+		if err := opaque.Serialize(&raw); err != nil {
+			return nil, errors.New("signature is malformed")
+		}
+		signatures = append(signatures, signature{sig, raw.Bytes()})
+	}
+}
+
+// verifyAny returns the fingerprint of the first key that has made one of the signatures, or
+// the reason why the last of them is not believed.
+func verifyAny(keys openpgp.EntityList, payload []byte, signatures []signature, kinds []packet.SignatureType) (print string, err error) {
+	for _, s := range signatures {
+		if print, err = verifyOne(keys, payload, s, kinds); err == nil {
+			return print, nil
+		}
+	}
+	return "", err
+}
+
+func verifyOne(keys openpgp.EntityList, payload []byte, s signature, kinds []packet.SignatureType) (string, error) {
+	if err := acceptable(s.packet, kinds); err != nil {
+		return "", err
+	}
+	config := &packet.Config{Time: func() time.Time { return checkTime(s.packet.CreationTime) }}
+	_, signer, err := openpgp.VerifyDetachedSignature(keys, bytes.NewReader(payload), bytes.NewReader(s.raw), config)
+	switch {
+	case err == nil:
+		return fingerprint(signer), nil
+	case errors.Is(err, pgperrors.ErrUnknownIssuer):
+		return "", untrusted("signed by unknown key %016X", *s.packet.IssuerKeyId)
+	case errors.Is(err, pgperrors.ErrKeyExpired):
+		return "", untrusted("key %016X has expired", *s.packet.IssuerKeyId)
+	case errors.Is(err, pgperrors.ErrKeyRevoked):
+		return "", untrusted("key %016X has been revoked", *s.packet.IssuerKeyId)
+	case errors.Is(err, pgperrors.ErrSignatureExpired):
+		return "", untrusted("signature has expired or was made in the future")
+	}
+	return "", untrusted("signature does not match")
+}
+
+// acceptable refuses kinds of signatures and weak hashes that the library would let pass.
+func acceptable(sig *packet.Signature, kinds []packet.SignatureType) error {
+	kind := false
+	for _, k := range kinds {
+		kind = kind || sig.SigType == k
+	}
+	if !kind {
+		return untrusted("signature of the wrong kind (%#02x)", byte(sig.SigType))
+	}
+	switch sig.Hash {
+	case crypto.SHA256, crypto.SHA384, crypto.SHA512, crypto.SHA3_256, crypto.SHA3_512:
+		return nil
+	}
+	return untrusted("signature uses the weak hash %s", sig.Hash)
+}
+
+// checkTime is the time at which the validity of a signature and its key is judged: now, or when it
+// was made if that is a little ahead because two hosts' clocks differ.
+func checkTime(made time.Time) time.Time {
+	now := time.Now()
+	if made.After(now) && made.Sub(now) <= clockSkew {
+		return made
+	}
+	return now
+}
