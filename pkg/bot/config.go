@@ -126,7 +126,13 @@ func (c *Config) Entry(bot string, index int, endpoint string) (Entry, error) {
 	return nil, Usage(fmt.Sprintf("%s: several [[%s]] entries", c.Path, bot), "say which with --endpoint, as given in the entry")
 }
 
-// apply sets the flags of fs that set has not been called for from the environment and the file.
+// Apply sets those flags of the herder that were not given from the environment and the common
+// keys of the file; config may be nil.
+func Apply(fs *pflag.FlagSet, program string, config *Config) error {
+	return apply(fs, program, os.Getenv, config, nil)
+}
+
+// apply sets those flags of fs that were not given from the environment and the file.
 func apply(fs *pflag.FlagSet, program string, getenv func(string) string, config *Config, entry Entry) error {
 	names := flagNames(fs)
 	for _, key := range slices.Sorted(maps.Keys(entry)) {
