@@ -121,3 +121,8 @@ func (s *session) publish(ctx context.Context, m *message.Message) (fresh bool, 
 	}
 	return err == nil, err
 }
+
+// path joins elem to the state folder.
+func (c *client) path(elem ...string) string {
+	return filepath.Join(append([]string{c.State}, elem...)...)
+}

@@ -79,7 +79,7 @@ func (c *Config) set(key string, value any) error {
 		return nil
 	}
 	known := append(append([]string{"bus"}, commonKeys...), Programs()...)
-	return Usage(fmt.Sprintf("%s: unknown key %q", c.Path, key), nearest(key, known))
+	return Usage(fmt.Sprintf("%s: unknown key %q", c.Path, key), Nearest(key, known))
 }
 
 func (c *Config) setBus(value any) error {
@@ -98,7 +98,7 @@ func (c *Config) setBus(value any) error {
 		case "listen":
 			c.BusListen = text
 		default:
-			return Usage(fmt.Sprintf("%s: unknown key %q in [bus]", c.Path, key), nearest(key, []string{"url", "listen"}))
+			return Usage(fmt.Sprintf("%s: unknown key %q in [bus]", c.Path, key), Nearest(key, []string{"url", "listen"}))
 		}
 	}
 	return nil
@@ -137,7 +137,7 @@ func apply(fs *pflag.FlagSet, program string, getenv func(string) string, config
 	names := flagNames(fs)
 	for _, key := range slices.Sorted(maps.Keys(entry)) {
 		if !slices.Contains(names, key) {
-			return Usage(fmt.Sprintf("%s: unknown key %q in [[%s]]", config.Path, key, program), nearest(key, names))
+			return Usage(fmt.Sprintf("%s: unknown key %q in [[%s]]", config.Path, key, program), Nearest(key, names))
 		}
 	}
 	var problem error

@@ -72,9 +72,9 @@ func Report(w io.Writer, program string, err error) int {
 	if errors.As(err, &exit) {
 		return int(exit)
 	}
-	fmt.Fprintf(w, "%s: %s\n", program, printable(err.Error()))
+	fmt.Fprintf(w, "%s: %s\n", program, Printable(err.Error()))
 	if hint := HintOf(err); hint != "" {
-		fmt.Fprintf(w, "hint: %s\n", printable(hint))
+		fmt.Fprintf(w, "hint: %s\n", Printable(hint))
 	}
 	var usage usageError
 	if errors.As(err, &usage) {
@@ -91,8 +91,8 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e))
 // Exit is the error of a command that has shown already why it ends with the given status.
 func Exit(status int) error { return exitError(status) }
 
-// printable keeps what a package or peer has put into a message from steering the terminal.
-func printable(s string) string {
+// Printable keeps what a package or peer has put into a message from steering the terminal.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
 			return '?'

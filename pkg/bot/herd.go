@@ -54,8 +54,8 @@ func PrintBots(w io.Writer, states []bus.State, asJSON bool) error {
 				job += fmt.Sprintf(" +%d", len(s.Jobs)-1)
 			}
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", printable(s.Instance), s.PID, printable(s.Host), printable(s.Endpoint),
-			printable(s.State), printable(job), s.Since.Local().Format(time.DateTime))
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", Printable(s.Instance), s.PID, Printable(s.Host), Printable(s.Endpoint),
+			Printable(s.State), Printable(job), s.Since.Local().Format(time.DateTime))
 	}
 	return table.Flush()
 }

@@ -63,7 +63,7 @@ func FlagError(cmd *cobra.Command, err error) error {
 	hint := "see " + cmd.CommandPath() + " --help"
 	var name string
 	if n, _ := fmt.Sscanf(err.Error(), "unknown flag: --%s", &name); n == 1 {
-		hint = nearest(name, flagNames(cmd.Flags()))
+		hint = Nearest(name, flagNames(cmd.Flags()))
 	}
 	return Usage(err.Error(), hint)
 }

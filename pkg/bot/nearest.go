@@ -2,8 +2,8 @@ package bot
 
 import "fmt"
 
-// nearest is the hint for a name that is not among those known: the closest of them, or all.
-func nearest(name string, known []string) string {
+// Nearest is the hint for a name that is not among those known: the closest of them, or all.
+func Nearest(name string, known []string) string {
 	best, distance := "", len(name)/2+2
 	for _, k := range known {
 		if d := editDistance(name, k); d < distance {

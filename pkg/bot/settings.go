@@ -155,7 +155,7 @@ func checkTopic(flag, topic string) error {
 		names = append(names, string(t))
 	}
 	if !slices.Contains(names, topic) {
-		return Usage(fmt.Sprintf("--%s %q: no such topic", flag, topic), nearest(topic, names))
+		return Usage(fmt.Sprintf("--%s %q: no such topic", flag, topic), Nearest(topic, names))
 	}
 	return nil
 }

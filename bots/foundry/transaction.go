@@ -1,0 +1,261 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"foundry/pkg/bot"
+	"foundry/pkg/bus"
+	"foundry/pkg/message"
+)
+
+// The states of a transaction.
+const (
+	stateRunning   = "running"
+	statePublished = "published"
+	stateFailed    = "failed"
+	stateSkipped   = "skipped" // no architecture builds it
+)
+
+// entry is one verified message of a transaction.
+type entry struct {
+	message *message.Message
+	body    message.Body
+}
+
+// transaction is the tree of messages that one commit has grown into. It is filled in the order of
+// the bus.
+type transaction struct {
+	context string
+	entries []entry
+	// architectures are those that some bot provisions for, so each source is to be answered for
+	// each of them; empty where nobody is known.
+	architectures []string
+}
+
+// add takes a message up, unless it is there already.
+func (t *transaction) add(m *message.Message, body message.Body) {
+	if t.find(m.ID) == nil {
+		t.entries = append(t.entries, entry{m, body})
+	}
+}
+
+func (t *transaction) find(id message.ID) *entry {
+	for i := range t.entries {
+		if t.entries[i].message.ID == id {
+			return &t.entries[i]
+		}
+	}
+	return nil
+}
+
+// answers returns the messages that answer id.
+func (t *transaction) answers(id message.ID) (answers []entry) {
+	for _, e := range t.entries {
+		if e.message.Parent == id && e.message.Topic != message.Rejects {
+			answers = append(answers, e)
+		}
+	}
+	return answers
+}
+
+// took is the time between a message and the one that it answers.
+func (t *transaction) took(e entry) time.Duration {
+	if parent := t.find(e.message.Parent); parent != nil {
+		return e.message.Time.Sub(parent.message.Time)
+	}
+	return 0
+}
+
+// commit is the message that began the transaction, or nil.
+func (t *transaction) commit() *message.Commit {
+	for _, e := range t.entries {
+		if c, ok := e.body.(*message.Commit); ok {
+			return c
+		}
+	}
+	return nil
+}
+
+// failures are those of the transaction.
+func (t *transaction) failures() (all []*message.Failure) {
+	for _, e := range t.entries {
+		if f, ok := e.body.(*message.Failure); ok {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// state tells how far the transaction is. It has ended when every message that asks for an answer
+// has one.
+func (t *transaction) state() string {
+	published := false
+	for _, e := range t.entries {
+		if len(t.pending(e)) > 0 {
+			return stateRunning
+		}
+		if e.message.Type == message.TypeDist {
+			published = true
+		}
+	}
+	switch {
+	case len(t.entries) == 0:
+		return stateRunning
+	case len(t.failures()) > 0:
+		return stateFailed
+	case published:
+		return statePublished
+	}
+	return stateSkipped
+}
+
+// step is work that a message asks for and nobody has answered yet.
+type step struct {
+	bot          string
+	architecture string
+	since        time.Time
+}
+
+// pending returns what e asks for and has not got.
+func (t *transaction) pending(e entry) []step {
+	answers := t.answers(e.message.ID)
+	next := func(bot, architecture string) []step {
+		if len(answers) > 0 {
+			return nil
+		}
+		return []step{{bot, architecture, e.message.Time}}
+	}
+	switch body := e.body.(type) {
+	case *message.Commit:
+		return next("sourcebot", "")
+	case *message.Source:
+		return t.unprovisioned(e, answers)
+	case *message.Provision:
+		if body.Outcome == message.Skipped {
+			return nil
+		}
+		return next("buildbot", body.Architecture)
+	case *message.Build:
+		return next("signbot", body.Architecture)
+	case *message.Sign:
+		return next("distbot", body.Architecture)
+	}
+	return nil
+}
+
+// unprovisioned returns the architectures for which a source is not answered yet.
+func (t *transaction) unprovisioned(e entry, answers []entry) (steps []step) {
+	if len(answers) == 0 && len(t.architectures) == 0 {
+		return []step{{"provisionbot", "", e.message.Time}}
+	}
+	for _, arch := range t.architectures {
+		if !slices.ContainsFunc(answers, func(a entry) bool { return message.About(a.body).Architecture == arch }) {
+			steps = append(steps, step{"provisionbot", arch, e.message.Time})
+		}
+	}
+	return steps
+}
+
+// waiting returns all that is pending.
+func (t *transaction) waiting() (steps []step) {
+	for _, e := range t.entries {
+		steps = append(steps, t.pending(e)...)
+	}
+	return steps
+}
+
+// errEnded ends the tailing of a transaction.
+var errEnded = errors.New("transaction has ended")
+
+// load reads what is kept of a transaction.
+func (s *session) load(ctx context.Context, name string) (*transaction, error) {
+	t := &transaction{context: name, architectures: s.architectures(ctx)}
+	var others []string
+	err := s.Bus.Tail(ctx, bus.Filter{}, func(raw bus.Raw) error {
+		if !bytes.Contains(raw.Payload, []byte(name)) {
+			if raw.Topic == message.Commits {
+				others = append(others, s.contextOf(raw))
+			}
+			return nil
+		}
+		if m, body, err := s.sealer.Open(raw); err == nil && m.Context == name {
+			t.add(m, body)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read transaction %s: %w", name, err)
+	}
+	if len(t.entries) == 0 {
+		return nil, bot.Hint(fmt.Errorf("no transaction %q is kept", name), bot.Nearest(name, others))
+	}
+	return t, nil
+}
+
+func (s *session) contextOf(raw bus.Raw) string {
+	m, _, err := s.sealer.Open(raw)
+	if err != nil {
+		return ""
+	}
+	return m.Context
+}
+
+// follow reads the transaction and what comes, and calls changed after each message of it, until
+// it has ended or ctx does.
+func (s *session) follow(ctx context.Context, name string, changed func(*transaction, entry)) (*transaction, error) {
+	t := &transaction{context: name, architectures: s.architectures(ctx)}
+	err := s.Bus.Tail(ctx, bus.Filter{Follow: true}, func(raw bus.Raw) error {
+		if !bytes.Contains(raw.Payload, []byte(name)) {
+			return nil
+		}
+		m, body, err := s.sealer.Open(raw)
+		if err != nil || m.Context != name || t.find(m.ID) != nil {
+			return nil
+		}
+		t.add(m, body)
+		changed(t, t.entries[len(t.entries)-1])
+		if t.state() != stateRunning {
+			return errEnded
+		}
+		return nil
+	})
+	if errors.Is(err, errEnded) {
+		return t, nil
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	return t, err
+}
+
+// architectures lists those that bots alive provision for.
+func (s *session) architectures(ctx context.Context) (all []string) {
+	states, err := bot.ListBots(ctx, s.Herd)
+	if err != nil {
+		return nil // then one answer is enough for each source
+	}
+	for _, b := range states {
+		if b.Bot == "provisionbot" && !slices.Contains(all, b.Arch) {
+			all = append(all, b.Arch)
+		}
+	}
+	return all
+}
+
+// contexts lists the transactions that are kept and begin with prefix, the newest first.
+func (s *session) contexts(ctx context.Context, prefix string) (names []string) {
+	_ = s.Bus.Tail(ctx, bus.Filter{Topics: []message.Topic{message.Commits}}, func(raw bus.Raw) error {
+		if name := s.contextOf(raw); name != "" && strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+		return nil
+	}) // completion offers what it has got
+	slices.Reverse(names)
+	return names
+}
