@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 )
 
 // gpgSigner signs with the gpg program, which asks its agent, which may ask a smartcard.
@@ -94,6 +95,7 @@ func (s *gpgSigner) sign(ctx context.Context, data []byte, how ...string) ([]byt
 func gpg(ctx context.Context, data []byte, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "gpg", append([]string{"--batch", "--no-tty", "--yes", "--quiet"}, args...)...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.WaitDelay = 5 * time.Second // a pinentry may outlive gpg and hold its pipes
 	cmd.Stdin = bytes.NewReader(data)
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems

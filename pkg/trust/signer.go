@@ -1,7 +1,6 @@
 package trust
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
-	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
 )
 
 // A Signer signs packages or repository metadata with one key, which may be in a file, in gpg's
@@ -71,21 +69,9 @@ func (s fileSigner) Clearsign(ctx context.Context, data []byte) ([]byte, error) 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	signing, ok := s.entity.SigningKey(settings().Now())
-	if !ok {
-		return nil, fmt.Errorf("sign with key %s: the key has expired or been revoked", s.Fingerprint())
-	}
-	var out bytes.Buffer
-	w, err := clearsign.Encode(&out, signing.PrivateKey, settings())
+	signed, err := clearsigned(s.entity, data)
 	if err != nil {
 		return nil, fmt.Errorf("sign with key %s: %w", s.Fingerprint(), err)
 	}
-	if _, err := w.Write(data); err != nil {
-		return nil, fmt.Errorf("sign with key %s: %w", s.Fingerprint(), err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("sign with key %s: %w", s.Fingerprint(), err)
-	}
-	out.WriteByte('\n')
-	return out.Bytes(), nil
+	return signed, nil
 }
