@@ -72,6 +72,11 @@ func Report(w io.Writer, program string, err error) int {
 	if errors.As(err, &exit) {
 		return int(exit)
 	}
+	var said saidError
+	if errors.As(err, &said) {
+		fmt.Fprintln(w, Printable(said.text))
+		return said.status
+	}
 	fmt.Fprintf(w, "%s: %s\n", program, Printable(err.Error()))
 	if hint := HintOf(err); hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", Printable(hint))
@@ -90,6 +95,18 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e))
 
 // Exit is the error of a command that has shown already why it ends with the given status.
 func Exit(status int) error { return exitError(status) }
+
+// saidError is what another program has said already in the form of Report.
+type saidError struct {
+	text   string
+	status int
+}
+
+func (e saidError) Error() string { return e.text }
+
+// Said is the error of a command that passes on what another program has said of its own error,
+// and its exit status.
+func Said(text string, status int) error { return saidError{strings.TrimRight(text, "\n"), status} }
 
 // Printable keeps what a package or peer has put into a message from steering the terminal.
 func Printable(s string) string {
