@@ -1,0 +1,296 @@
+package aptly
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/aptly-dev/aptly/database"
+	"github.com/aptly-dev/aptly/deb"
+	"github.com/aptly-dev/aptly/utils"
+
+	"foundry/pkg/debian"
+	"foundry/pkg/publish"
+)
+
+// candidate is a package of an upload.
+type candidate struct {
+	*entry
+	pkg     *deb.Package
+	sources []string // paths of the files, in the order of pkg.Files
+}
+
+func (c *candidate) base() string {
+	return path.Base(c.published().Filename)
+}
+
+var (
+	packageNames = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
+	versions     = regexp.MustCompile(`^(\d+:)?\d[A-Za-z0-9.+~:-]*$`)
+	fileNames    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+.~_-]*$`)
+)
+
+func compareVersions(a, b string) int { return deb.CompareVersions(a, b) }
+
+func refuse(path, format string, args ...any) error {
+	return &publish.RefusedError{File: filepath.Base(path), Reason: fmt.Sprintf(format, args...)}
+}
+
+// read reads the files of an upload and checks each by itself.
+func (r *Repo) read(ctx context.Context, s *suite, upload publish.Upload) (list []*candidate, err error) {
+	for _, file := range upload.Files {
+		c, err := r.readBinary(ctx, s, upload, file)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range list {
+			if o.same(c.entry) {
+				return nil, refuse(file, "%s for %s is in the upload twice", c.name, c.arch)
+			}
+		}
+		list = append(list, c)
+	}
+	if upload.Dsc != "" {
+		c, err := r.readSource(s, upload)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+	}
+	if len(list) == 0 {
+		return nil, refuse(upload.Changes, "nothing to include")
+	}
+	return list, nil
+}
+
+func (r *Repo) readBinary(ctx context.Context, s *suite, upload publish.Upload, file string) (*candidate, error) {
+	base := filepath.Base(file)
+	extension := filepath.Ext(base)
+	if extension != ".deb" && extension != ".udeb" && extension != ".ddeb" {
+		return nil, refuse(file, "not a binary package")
+	}
+	stanza, err := readControl(ctx, file)
+	if err != nil {
+		var missing *os.PathError
+		if errors.As(err, &missing) || ctx.Err() != nil {
+			return nil, err
+		}
+		return nil, refuse(file, "%v", err)
+	}
+	p := deb.NewPackageFromControlFile(stanza)
+	if extension == ".udeb" {
+		p.IsUdeb = true
+	}
+	_, version, epoch := strings.Cut(p.Version, ":")
+	if !epoch {
+		version = p.Version
+	}
+	source, sourceVersion := splitSource(p.Source, p.Version)
+	if source == "" {
+		source = p.Name
+	}
+	switch {
+	case !packageNames.MatchString(p.Name) || !packageNames.MatchString(source):
+		return nil, refuse(file, "bad package name %q of source %q", p.Name, source)
+	case !versions.MatchString(p.Version):
+		return nil, refuse(file, "bad version %q", p.Version)
+	case base != p.Name+"_"+version+"_"+p.Architecture+extension:
+		return nil, refuse(file, "holds %s %s for %s, which the file name does not say", p.Name, p.Version, p.Architecture)
+	case p.Architecture != "all" && !slices.Contains(s.Architectures, p.Architecture):
+		return nil, refuse(file, "%s has no architecture %s", s.Codename, p.Architecture)
+	case source != upload.Source:
+		return nil, refuse(file, "its source is %s, not %s", source, upload.Source)
+	case sourceVersion != upload.Version && !strings.HasPrefix(upload.Version, sourceVersion+"+b"):
+		return nil, refuse(file, "its source version is %s, not %s", sourceVersion, upload.Version)
+	}
+	sums, err := utils.ChecksumsForFile(file)
+	if err != nil {
+		return nil, err
+	}
+	p.UpdateFiles(deb.PackageFiles{{Filename: base, Checksums: sums}})
+	return r.candidate(s, p, []string{file})
+}
+
+func (r *Repo) readSource(s *suite, upload publish.Upload) (*candidate, error) {
+	stanza, _, err := readDsc(upload.Dsc)
+	if err != nil {
+		return nil, refuse(upload.Dsc, "%v", err)
+	}
+	if stanza["Source"] != upload.Source || stanza["Version"] != upload.Version {
+		return nil, refuse(upload.Dsc, "describes %s %s, not %s %s", stanza["Source"], stanza["Version"], upload.Source, upload.Version)
+	}
+	if !packageNames.MatchString(upload.Source) || !versions.MatchString(upload.Version) {
+		return nil, refuse(upload.Dsc, "bad name or version")
+	}
+	stanza["Package"] = stanza["Source"]
+	delete(stanza, "Source")
+	p, err := deb.NewSourcePackageFromControlFile(stanza)
+	if err != nil {
+		return nil, refuse(upload.Dsc, "%v", err)
+	}
+	given := map[string]string{}
+	for _, file := range upload.SourceFiles {
+		if file != upload.Dsc {
+			given[filepath.Base(file)] = file
+		}
+	}
+	listed, sources := p.Files(), []string{}
+	for i, f := range listed {
+		file, ok := given[f.Filename]
+		if !ok || !fileNames.MatchString(f.Filename) {
+			return nil, refuse(upload.Dsc, "lists %q, which was not given", f.Filename)
+		}
+		delete(given, f.Filename)
+		sums, err := utils.ChecksumsForFile(file)
+		if err != nil {
+			return nil, err
+		}
+		if f.Checksums.SHA256 != sums.SHA256 || f.Checksums.Size != sums.Size {
+			return nil, refuse(file, "not the bytes that %s lists", filepath.Base(upload.Dsc))
+		}
+		listed[i].Checksums = sums
+		sources = append(sources, file)
+	}
+	for name := range given {
+		return nil, refuse(name, "not listed in %s", filepath.Base(upload.Dsc))
+	}
+	sums, err := utils.ChecksumsForFile(upload.Dsc)
+	if err != nil {
+		return nil, err
+	}
+	base := filepath.Base(upload.Dsc)
+	if !fileNames.MatchString(base) || !strings.HasSuffix(base, ".dsc") {
+		return nil, refuse(upload.Dsc, "bad file name")
+	}
+	p.UpdateFiles(append(listed, deb.PackageFile{Filename: base, Checksums: sums}))
+	return r.candidate(s, p, append(sources, upload.Dsc))
+}
+
+func (r *Repo) candidate(s *suite, p *deb.Package, sources []string) (*candidate, error) {
+	e, err := newEntry(s.Component, p)
+	if err != nil {
+		return nil, err
+	}
+	return &candidate{entry: e, pkg: p, sources: sources}, nil
+}
+
+// known returns the entry that the suite has, or had before a newer one replaced it, with the same
+// content as c. What has the version of c and other content is refused. Signatures do not count as content: a package
+// may be signed again, with another time or key, and the first one stays.
+func (r *Repo) known(s *suite, c *candidate) (*entry, error) {
+	for _, e := range s.entries {
+		if !e.same(c.entry) || e.version != c.version {
+			continue
+		}
+		if e.key == c.key || r.sameContent(e, c) {
+			return e, nil
+		}
+		return nil, sameVersion(c.base(), e)
+	}
+	if _, had := s.dropped[c.key]; had && s.newer(c.entry) != nil {
+		e, err := r.entry(s.Component, c.key)
+		if errors.Is(err, database.ErrNotFound) {
+			return nil, nil
+		}
+		return e, err
+	}
+	return nil, nil
+}
+
+func sameVersion(file string, e *entry) error {
+	return &publish.RefusedError{
+		File:   file,
+		Reason: fmt.Sprintf("%s %s is in the repository with other content", e.name, e.version),
+		Hint:   "raise the version, or set codenames apart by a suffix such as ~deb12u0",
+	}
+}
+
+// checkPaths refuses a fresh package of which a file's place is taken by other bytes, such as an
+// orig tarball that differs from that of an earlier revision. A .deb or .dsc that another
+// codename has with the same content under another signature takes that one's place.
+func (r *Repo) checkPaths(c *candidate) error {
+	for i, f := range c.files {
+		sum, taken := r.paths[f.path]
+		if !taken || sum == f.sha256 {
+			continue
+		}
+		served := filepath.Join(r.opts.Output, f.path)
+		if !sameBelowSignature(served, c.sources[i]) {
+			return &publish.RefusedError{
+				File:   path.Base(f.path),
+				Reason: "the repository has a file of this name with other content",
+				Hint:   "raise the version, or set codenames apart by a suffix such as ~deb12u0",
+			}
+		}
+		sums, err := utils.ChecksumsForFile(served)
+		if err != nil {
+			return err
+		}
+		files := c.pkg.Files()
+		files[i].Checksums = sums
+		c.pkg.UpdateFiles(files)
+		c.sources[i] = served
+		if c.entry, err = newEntry(c.component(), c.pkg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *entry) component() string { return strings.Split(e.files[0].path, "/")[1] }
+
+// sameContent tells whether the files of e and c are the same but for signatures.
+func (r *Repo) sameContent(e *entry, c *candidate) bool {
+	if len(e.files) != len(c.files) {
+		return false
+	}
+	for i, f := range c.files {
+		if r.paths[f.path] != f.sha256 && !sameBelowSignature(filepath.Join(r.opts.Output, f.path), c.sources[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameBelowSignature tells whether two .dsc files or two binary packages differ in nothing but
+// their signatures.
+func sameBelowSignature(a, b string) bool {
+	if strings.HasSuffix(a, ".dsc") {
+		_, plainA, errA := readDsc(a)
+		_, plainB, errB := readDsc(b)
+		return errA == nil && errB == nil && bytes.Equal(plainA, plainB)
+	}
+	sumA, errA := builtSum(a)
+	sumB, errB := builtSum(b)
+	return errA == nil && errB == nil && sumA == sumB
+}
+
+// builtSum is the SHA-256 of a binary package without signatures.
+func builtSum(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	outline, err := debian.ReadDeb(f, info.Size())
+	if err != nil {
+		return "", err
+	}
+	sum := utils.NewChecksumWriter()
+	if _, err := io.Copy(sum, outline.Built()); err != nil {
+		return "", err
+	}
+	return sum.Sum().SHA256, nil
+}

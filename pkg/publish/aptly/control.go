@@ -1,0 +1,166 @@
+package aptly
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
+	"github.com/aptly-dev/aptly/deb"
+	"github.com/klauspost/compress/zstd"
+
+	"foundry/pkg/debian"
+)
+
+// Limits of what is read from packages: far above what any in Debian needs.
+const (
+	maxControlMember = 64 << 20 // compressed
+	maxControlTar    = 256 << 20
+	maxControl       = 1 << 20 // the control file or a .dsc
+	xzTimeout        = time.Minute
+)
+
+// readControl returns the control file of the binary package at path (deb(5)).
+func readControl(ctx context.Context, path string) (deb.Stanza, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	outline, err := debian.ReadDeb(f, info.Size())
+	if err != nil {
+		return nil, err
+	}
+	control := outline.Members[1]
+	if control.Size > maxControlMember {
+		return nil, fmt.Errorf("%s has %d bytes, more than %d", control.Name, control.Size, maxControlMember)
+	}
+	ctx, cancel := context.WithTimeout(ctx, xzTimeout)
+	defer cancel()
+	content, closeContent, err := decompress(ctx, control.Name, io.NewSectionReader(f, control.Offset, control.Size))
+	if err != nil {
+		return nil, err
+	}
+	text, err := findControl(io.LimitReader(content, maxControlTar))
+	closeContent()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", control.Name, err)
+	}
+	return parseStanza(text)
+}
+
+func findControl(r io.Reader) ([]byte, error) {
+	for archive := tar.NewReader(r); ; {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return nil, errors.New("no control file")
+		}
+		if err != nil {
+			return nil, err
+		}
+		if path.Clean(header.Name) != "control" || header.Typeflag != tar.TypeReg {
+			continue
+		}
+		if header.Size > maxControl {
+			return nil, fmt.Errorf("control file of %d bytes, more than %d", header.Size, maxControl)
+		}
+		return io.ReadAll(archive)
+	}
+}
+
+// decompress reads r as the extension of name says. xz is left to the program of that name: dpkg
+// needs its library anyway, and there is no complete implementation in Go.
+func decompress(ctx context.Context, name string, r io.Reader) (content io.Reader, done func(), err error) {
+	switch strings.TrimPrefix(name, "control.tar") {
+	case "":
+		return r, func() {}, nil
+	case ".gz":
+		content, err = gzip.NewReader(r)
+		return content, func() {}, err
+	case ".zst":
+		decoder, err := zstd.NewReader(r, zstd.WithDecoderMaxMemory(maxControlTar), zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			return nil, nil, err
+		}
+		return decoder, decoder.Close, nil
+	case ".xz":
+		ctx, cancel := context.WithCancel(ctx)
+		xz := exec.CommandContext(ctx, "xz", "--decompress", "--stdout", "--memlimit=256MiB", "--threads=1")
+		xz.Stdin = r
+		content, err := xz.StdoutPipe()
+		if err == nil {
+			err = xz.Start()
+		}
+		if err != nil {
+			cancel()
+			return nil, nil, fmt.Errorf("run xz: %w", err)
+		}
+		return content, func() { cancel(); _ = xz.Wait() }, nil
+	}
+	return nil, nil, fmt.Errorf("unknown compression of %s", name)
+}
+
+// readDsc returns the fields of the source control file at path and, for comparison, what stands
+// below its signature. Whether the signature is good is for the caller of Include to know.
+func readDsc(path string) (stanza deb.Stanza, plain []byte, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxControl+1))
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(text) > maxControl {
+		return nil, nil, fmt.Errorf("more than %d bytes", maxControl)
+	}
+	if plain = unsigned(text); plain == nil {
+		return nil, nil, errors.New("text around the signed part")
+	}
+	stanza, err = parseStanza(plain)
+	return stanza, plain, err
+}
+
+// unsigned returns what a clearsigned text says, or text that is not signed as it is. It returns
+// nil where something stands outside the signature.
+func unsigned(text []byte) []byte {
+	block, rest := clearsign.Decode(text)
+	if block == nil {
+		return text
+	}
+	if len(bytes.TrimSpace(rest)) > 0 || !bytes.HasPrefix(bytes.TrimSpace(text), []byte("-----BEGIN PGP SIGNED MESSAGE-----")) {
+		return nil
+	}
+	return block.Plaintext
+}
+
+// parseStanza reads the one paragraph that a control file has.
+func parseStanza(text []byte) (deb.Stanza, error) {
+	reader := deb.NewControlFileReader(bufio.NewReader(bytes.NewReader(text)), false, false)
+	stanza, err := reader.ReadStanza()
+	if err != nil {
+		return nil, err
+	}
+	if len(stanza) == 0 {
+		return nil, errors.New("control file is empty")
+	}
+	if more, err := reader.ReadStanza(); err != nil || len(more) > 0 {
+		return nil, errors.New("more than one paragraph")
+	}
+	return stanza, nil
+}

@@ -1,0 +1,160 @@
+package aptly
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"path"
+	"strings"
+
+	"github.com/aptly-dev/aptly/deb"
+
+	"foundry/pkg/message"
+)
+
+// entry is a package as a suite lists it. Entries are shared and never changed.
+type entry struct {
+	key           string // in aptly's package database
+	name          string
+	version       string
+	arch          string // "source" for a source package
+	udeb          bool
+	source        string // name and version of the source package it was built from
+	sourceVersion string
+	usedSources   []string // "name version" in Built-Using and Static-Built-Using
+	files         []file
+	paragraph     []byte // of the index, with the empty line that ends it
+}
+
+// file is one file of a package.
+type file struct {
+	path   string // below the output folder
+	pool   string // in aptly's pool
+	size   int64
+	sha256 string
+}
+
+func (e *entry) isSource() bool { return e.arch == deb.ArchitectureSource }
+
+// same tells whether two entries stand for the same place in a suite, whatever their versions.
+func (e *entry) same(o *entry) bool {
+	return e.name == o.name && e.arch == o.arch && e.udeb == o.udeb
+}
+
+// compareEntries sorts as the indexes are.
+func compareEntries(a, b *entry) int {
+	return cmp.Or(
+		cmp.Compare(a.name, b.name),
+		deb.CompareVersions(a.version, b.version),
+		cmp.Compare(a.arch, b.arch),
+		cmp.Compare(a.key, b.key),
+	)
+}
+
+// published describes the file by which a package is named: the .deb or the .dsc.
+func (e *entry) published() message.Published {
+	main := e.files[0]
+	for _, f := range e.files {
+		if e.isSource() && strings.HasSuffix(f.path, ".dsc") {
+			main = f
+		}
+	}
+	return message.Published{
+		Package: e.name, Version: e.version, Architecture: e.arch,
+		Filename: main.path, Size: main.size, SHA256: message.Digest(main.sha256),
+	}
+}
+
+// entry returns the entry of a package that the database has.
+func (r *Repo) entry(component, key string) (*entry, error) {
+	id := component + " " + key
+	if e := r.entries[id]; e != nil {
+		return e, nil
+	}
+	p, err := r.pkgs.ByKey([]byte(key))
+	if err != nil {
+		return nil, err
+	}
+	e, err := newEntry(component, p)
+	if err != nil {
+		return nil, err
+	}
+	r.remember(id, e)
+	return e, nil
+}
+
+func (r *Repo) remember(id string, e *entry) {
+	r.entries[id] = e
+	for _, f := range e.files {
+		r.paths[f.path] = f.sha256
+	}
+}
+
+// newEntry makes the entry of an aptly package for a component.
+func newEntry(component string, p *deb.Package) (*entry, error) {
+	e := &entry{
+		key: string(p.Key("")), name: p.Name, version: p.Version, arch: p.Architecture, udeb: p.IsUdeb,
+		source: p.Name, sourceVersion: p.Version,
+	}
+	if p.Source != "" {
+		e.source, e.sourceVersion = splitSource(p.Source, p.Version)
+	}
+	stanza := p.Stanza()
+	for _, field := range []string{"Built-Using", "Static-Built-Using"} {
+		e.usedSources = append(e.usedSources, usedSources(stanza[field])...)
+	}
+	dir := poolDir(component, e.source)
+	for _, f := range p.Files() {
+		e.files = append(e.files, file{path.Join(dir, f.Filename), f.PoolPath, f.Checksums.Size, f.Checksums.SHA256})
+	}
+	for _, field := range []string{"SHA1", "SHA512", "Checksums-Sha1", "Checksums-Sha512"} {
+		delete(stanza, field)
+	}
+	if e.isSource() {
+		stanza["Directory"] = dir
+	} else {
+		stanza["Filename"] = e.files[0].path
+	}
+	var text bytes.Buffer
+	w := bufio.NewWriter(&text)
+	if err := stanza.WriteTo(w, e.isSource(), false, false); err != nil {
+		return nil, err
+	}
+	if err := w.Flush(); err != nil {
+		return nil, err
+	}
+	text.WriteByte('\n')
+	e.paragraph = text.Bytes()
+	return e, nil
+}
+
+// splitSource splits a Source field, "name" or "name (version)" (Debian policy 5.6.1).
+func splitSource(field, version string) (name, sourceVersion string) {
+	name, rest, found := strings.Cut(field, "(")
+	if found {
+		version = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), ")"))
+	}
+	return strings.TrimSpace(name), version
+}
+
+// usedSources reads Built-Using, "name (= version), …" (Debian policy 7.8).
+func usedSources(field string) (list []string) {
+	for _, one := range strings.Split(field, ",") {
+		name, rest, found := strings.Cut(one, "(")
+		version := strings.TrimSpace(strings.TrimLeft(strings.TrimSuffix(strings.TrimSpace(rest), ")"), "= "))
+		if found && version != "" {
+			list = append(list, strings.TrimSpace(name)+" "+version)
+		}
+	}
+	return list
+}
+
+// poolDir is where a source package's files are kept: below its first letter, or below "lib" and
+// the letter after it (Debian's archive layout).
+func poolDir(component, source string) string {
+	prefix := source[:1]
+	if strings.HasPrefix(source, "lib") && len(source) > 3 {
+		prefix = source[:4]
+	}
+	return path.Join("pool", component, prefix, source)
+}

@@ -1,0 +1,71 @@
+package aptly
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// importFile copies the i-th file of c into aptly's pool, by way of a copy beside it, since aptly
+// leaves a part of a file under its final name when it is killed while it copies.
+func (r *Repo) importFile(c *candidate, i int) error {
+	incoming := filepath.Join(r.opts.Dir, "incoming")
+	if err := os.MkdirAll(incoming, 0o755); err != nil {
+		return err
+	}
+	list := c.pkg.Files()
+	staged := filepath.Join(incoming, list[i].Filename)
+	if err := copyFile(c.sources[i], staged); err != nil {
+		return err
+	}
+	path, err := r.pool.Import(staged, list[i].Filename, &list[i].Checksums, true, r.sums)
+	if err != nil {
+		return err
+	}
+	list[i].PoolPath = path
+	c.pkg.UpdateFiles(list)
+	e, err := newEntry(c.component(), c.pkg)
+	if err != nil {
+		return err
+	}
+	*c.entry = *e
+	return remove(staged)
+}
+
+// export writes the public key, and for each codename a source list that apt can use as it is
+// (sources.list(5), deb822 style).
+func (r *Repo) export() error {
+	key, err := r.opts.Signer.Public()
+	if err != nil {
+		return fmt.Errorf("export key: %w", err)
+	}
+	if err := writeChanged(filepath.Join(r.opts.Output, r.opts.Archive+".asc"), key); err != nil {
+		return err
+	}
+	if r.opts.URI == "" {
+		return nil
+	}
+	for _, s := range r.opts.Suites {
+		var b bytes.Buffer
+		fmt.Fprintf(&b, "Types: deb deb-src\nURIs: %s\nSuites: %s\nComponents: %s\nSigned-By:\n", r.opts.URI, s.Codename, s.Component)
+		for line := range strings.Lines(strings.TrimSpace(string(key)) + "\n") {
+			if strings.TrimSpace(line) == "" {
+				line = ".\n"
+			}
+			b.WriteString(" " + line)
+		}
+		if err := writeChanged(filepath.Join(r.opts.Output, r.opts.Archive+"-"+s.Codename+".sources"), b.Bytes()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeChanged(path string, data []byte) error {
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+		return nil
+	}
+	return writeFile(path, data)
+}

@@ -1,0 +1,187 @@
+package aptly
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"foundry/pkg/message"
+	"foundry/pkg/publish"
+)
+
+// Include puts the upload into its codename and publishes.
+func (r *Repo) Include(ctx context.Context, upload publish.Upload) (publication publish.Publication, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer recovered(&err)
+	if r.db == nil {
+		return publication, errors.New("include package: the repository is closed")
+	}
+	s := r.suites[upload.Codename]
+	if s == nil {
+		return publication, fmt.Errorf("include %s %s in %s: %w", upload.Source, upload.Version, upload.Codename, publish.ErrUnknownCodename)
+	}
+	candidates, err := r.read(ctx, s, upload)
+	if err != nil {
+		return publication, err
+	}
+	next, fresh, err := r.judge(s, upload, candidates)
+	if err != nil {
+		return publication, err
+	}
+	if len(fresh) > 0 {
+		if err := r.admit(ctx, s, next, fresh); err != nil {
+			return publication, fmt.Errorf("include %s %s in %s: %w", upload.Source, upload.Version, upload.Codename, err)
+		}
+	}
+	publication = publish.Publication{Release: message.Digest(s.release.sha256), Key: r.opts.Signer.Fingerprint()}
+	for _, c := range candidates {
+		publication.Packages = append(publication.Packages, c.published())
+	}
+	return publication, nil
+}
+
+// judge decides about each candidate: one that the suite has, or had, with the same content is
+// replaced by that; what may not go in is refused; what remains is fresh. It returns the suite's
+// entries as they are to be.
+func (r *Repo) judge(s *suite, upload publish.Upload, candidates []*candidate) (next []*entry, fresh []*candidate, err error) {
+	next = slices.Clone(s.entries)
+	binaries := 0
+	for _, c := range candidates {
+		known, err := r.known(s, c)
+		if err != nil {
+			return nil, nil, err
+		}
+		if known != nil {
+			c.entry = known
+			continue
+		}
+		fresh = append(fresh, c)
+		if !c.isSource() {
+			binaries++
+		}
+	}
+	for _, c := range fresh {
+		if err := r.checkPaths(c); err != nil {
+			return nil, nil, err
+		}
+		newer := s.newer(c.entry)
+		if newer != nil && (!c.isSource() || binaries == 0) {
+			return nil, nil, &publish.RefusedError{
+				File:   c.base(),
+				Reason: fmt.Sprintf("%s has the higher version %s of %s for %s", s.Codename, newer.version, newer.name, newer.arch),
+				Hint:   "raise the version; a repository never goes back",
+			}
+		}
+		next = slices.DeleteFunc(next, func(e *entry) bool {
+			return !e.isSource() && e.name == c.name && e.udeb == c.udeb && (e.arch == c.arch || c.arch == "all")
+		})
+		next = append(next, c.entry)
+	}
+	next = dropSources(next)
+	slices.SortFunc(next, compareEntries)
+	return next, fresh, nil
+}
+
+// newer returns an entry of the suite that e would be a step back from, or nil.
+func (s *suite) newer(e *entry) *entry {
+	for _, o := range s.entries {
+		if o.name != e.name || o.udeb != e.udeb || o.isSource() != e.isSource() {
+			continue
+		}
+		if o.arch != e.arch && o.arch != "all" && e.arch != "all" {
+			continue
+		}
+		if compareVersions(o.version, e.version) > 0 {
+			return o
+		}
+	}
+	return nil
+}
+
+// dropSources removes source packages that are neither the newest of their name nor needed by a
+// binary package that is there.
+func dropSources(entries []*entry) []*entry {
+	newest, needed := map[string]string{}, map[string]bool{}
+	for _, e := range entries {
+		if !e.isSource() {
+			needed[e.source+" "+e.sourceVersion] = true
+			for _, used := range e.usedSources {
+				needed[used] = true
+			}
+			continue
+		}
+		if v, ok := newest[e.name]; !ok || compareVersions(e.version, v) > 0 {
+			newest[e.name] = e.version
+		}
+	}
+	return slices.DeleteFunc(entries, func(e *entry) bool {
+		return e.isSource() && newest[e.name] != e.version && !needed[e.name+" "+e.version]
+	})
+}
+
+// admit imports fresh packages and publishes the suite with the entries next.
+func (r *Repo) admit(ctx context.Context, s *suite, next []*entry, fresh []*candidate) error {
+	for _, c := range fresh {
+		for i := range c.sources {
+			r.step("import " + c.base())
+			if err := r.importFile(c, i); err != nil {
+				return err
+			}
+		}
+	}
+	return r.publish(ctx, s, next, fresh)
+}
+
+// Refresh signs the metadata of suites anew whose Valid-Until comes within the given time, and
+// removes what has been dropped for long enough.
+func (r *Repo) Refresh(ctx context.Context, within time.Duration) (err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer recovered(&err)
+	if r.db == nil {
+		return errors.New("refresh repository: it is closed")
+	}
+	for _, option := range r.opts.Suites {
+		s := r.suites[option.Codename]
+		if s.release.ValidUntil.Sub(r.now()) > within {
+			continue
+		}
+		if err := r.publish(ctx, s, s.entries, nil); err != nil {
+			return fmt.Errorf("refresh %s: %w", s.Codename, err)
+		}
+	}
+	if err := r.sweep(); err != nil {
+		return fmt.Errorf("refresh repository: sweep: %w", err)
+	}
+	return nil
+}
+
+// Rollback publishes the suite once more as it was so many publishes ago. Packages that came since
+// then are dropped from it and can be included again.
+func (r *Repo) Rollback(ctx context.Context, codename string, back uint64) (err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer recovered(&err)
+	s := r.suites[codename]
+	if s == nil || r.db == nil {
+		return fmt.Errorf("roll back %s: %w", codename, publish.ErrUnknownCodename)
+	}
+	if back == 0 || back >= s.Serial {
+		return fmt.Errorf("roll back %s by %d: there have been %d publishes", codename, back, s.Serial)
+	}
+	old, err := r.readRecord(codename, s.Serial-back)
+	if err != nil {
+		return fmt.Errorf("roll back %s by %d: %w", codename, back, err)
+	}
+	entries, err := r.resolve(s, old.Keys)
+	if err != nil {
+		return fmt.Errorf("roll back %s by %d: %w", codename, back, err)
+	}
+	if err := r.publish(ctx, s, entries, nil); err != nil {
+		return fmt.Errorf("roll back %s by %d: %w", codename, back, err)
+	}
+	return nil
+}
