@@ -1,0 +1,40 @@
+// Package gitrepo reads git repositories that others write: it lists the heads of remote ones,
+// mirrors them, and hands out commits, signatures, files and trees.
+//
+// # Terms
+//
+// A head is a branch or a tag and the commit it points at. Branches are named as they are
+// ("debian/sid"), tags with "tags/" before their name ("tags/v1"). A spec is what a person
+// writes to name a repository and some of its heads: URL[#branch|#glob|#commit], see ParseSpec.
+// A mirror is a bare repository on this host that follows one remote repository, see Mirror.
+//
+// # What is done by whom
+//
+// Polling must be cheap, so heads over http and https are read in this process: version 2 of
+// git's protocol asks for branches and tags only, version 0 is decoded by go-git, and the listing
+// of a repository without a git server (dumb http) is a text file. A poll costs a millisecond or
+// two and one kept connection, where starting the git program and its http helper costs ten times
+// as much. Whatever this way cannot do is asked of the git program instead: other transports
+// (ssh, git, files), and http answers that need what the operator has told git alone
+// (credential helpers, .netrc, proxies and certificates of git's configuration).
+//
+// Objects are fetched and read by the git program. go-git holds pack indexes and objects in
+// memory, has no dumb http, no partial fetches, no attributes for exports, and knows neither
+// ssh_config nor credential helpers; a run of git takes two milliseconds and checks the hash of
+// every object it receives. What is read from a commit is hashed once more here with go-git's
+// collision-detecting SHA-1.
+//
+// # Guarantees
+//
+// Remote repositories, local ones included, are foreign. Their hooks are not run and their
+// configuration is not believed beyond what git itself allows when serving a fetch; only http, https,
+// ssh, git and local paths are spoken; URLs, branches and paths that git or ssh could take for
+// options are refused; an exported tree stays within its folder. What stands for a user or a
+// password in a URL is handed to git by environment, and is in no error and no process list. All
+// waiting has a limit.
+//
+// Mirrors may be used by any number of processes at a time, and one that was killed in the middle
+// of a fetch leaves a mirror that the next fetch repairs or makes anew.
+//
+// It needs git 2.31 or newer (Debian 12 has 2.39).
+package gitrepo

@@ -1,0 +1,175 @@
+package gitrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// What can be wrong with a repository. Errors of this package wrap one of these where it is known.
+var (
+	// ErrURL says that a URL or spec is malformed or not allowed.
+	ErrURL = errors.New("invalid repository")
+	// ErrNoRepository says that there is no git repository at a URL.
+	ErrNoRepository = errors.New("no such repository")
+	// ErrNoBranch says that a repository lacks a branch or tag.
+	ErrNoBranch = errors.New("no such branch")
+	// ErrNoCommit says that a repository does not have a commit, or not any more.
+	ErrNoCommit = errors.New("no such commit")
+	// ErrAuth says that the repository's host wants other credentials, or is itself not known to ssh.
+	ErrAuth = errors.New("authentication refused")
+	// ErrUnreachable says that the repository's host gives no answer.
+	ErrUnreachable = errors.New("host unreachable")
+	// ErrUnsafe says that a tree holds what may not be written to a folder.
+	ErrUnsafe = errors.New("unsafe tree")
+	// ErrSubmodule says that a tree has submodules, which are not fetched.
+	ErrSubmodule = errors.New("submodules are not supported")
+	// ErrUnsigned says that a commit has no signature.
+	ErrUnsigned = errors.New("commit is not signed")
+	// ErrSignature says that the kind of signature of a commit cannot be verified.
+	ErrSignature = errors.New("signature is not supported")
+)
+
+// Hint says in one line what a person can do about err, or "".
+func Hint(err error) string {
+	for _, h := range []struct {
+		err  error
+		hint string
+	}{
+		{ErrURL, "give an absolute path or a URL of http, https, ssh, git or file, then #branch, #tags/NAME, #GLOB or #COMMIT"},
+		{ErrNoRepository, "try: git ls-remote URL"},
+		{ErrNoBranch, "list what is there with: git ls-remote URL; tags are written tags/NAME"},
+		{ErrNoCommit, "the branch was rewritten since; push again, or announce its new head"},
+		{ErrAuth, "give git credentials for the host (ssh key and known_hosts, .netrc or a credential helper) as the user who runs this"},
+		{ErrUnreachable, "check the host's name, the network and proxies"},
+		{ErrSubmodule, "put the submodule's files into the branch, or package them as an orig tarball of their own"},
+		{ErrUnsigned, "sign commits with OpenPGP: git config commit.gpgSign true"},
+		{ErrSignature, "sign commits with OpenPGP: git config gpg.format openpgp"},
+		{exec.ErrNotFound, "install git: apt install git"},
+	} {
+		if errors.Is(err, h.err) {
+			return h.hint
+		}
+	}
+	return ""
+}
+
+// symptoms maps what git, its helpers, ssh and servers write (in the C locale) to errors. The first
+// match counts, so what is more telling stands before what accompanies it.
+var symptoms = []struct {
+	text string
+	err  error
+}{
+	{"couldn't find remote ref", ErrNoBranch},
+	{"not our ref", ErrNoCommit},
+	{"unadvertised object", ErrNoCommit},
+	{"Host key verification failed", ErrAuth},
+	{"REMOTE HOST IDENTIFICATION HAS CHANGED", ErrAuth},
+	{"Authentication failed", ErrAuth},
+	{"could not read Username", ErrAuth},
+	{"could not read Password", ErrAuth},
+	{"Permission denied", ErrAuth},
+	{"HTTP Basic: Access denied", ErrAuth},
+	{"returned error: 401", ErrAuth},
+	{"returned error: 403", ErrAuth},
+	{"returned error: 407", ErrAuth},
+	{"dubious ownership", ErrAuth},
+	{"Too many authentication failures", ErrAuth},
+	{"Could not resolve", ErrUnreachable},
+	{"Connection refused", ErrUnreachable},
+	{"onnection timed out", ErrUnreachable},
+	{"onnection reset", ErrUnreachable},
+	{"Failed to connect", ErrUnreachable},
+	{"unable to connect", ErrUnreachable},
+	{"Network is unreachable", ErrUnreachable},
+	{"No route to host", ErrUnreachable},
+	{"unable to look up", ErrUnreachable},
+	{"Operation timed out", ErrUnreachable},
+	{"Operation too slow", ErrUnreachable},
+	{"Name or service not known", ErrUnreachable},
+	{"SSL ", ErrUnreachable},
+	{"certificate", ErrUnreachable},
+	{"does not appear to be a git repository", ErrNoRepository},
+	{"not a git repository", ErrNoRepository},
+	{"epository not found", ErrNoRepository},
+	{"not found", ErrNoRepository},
+	{"returned error: 404", ErrNoRepository},
+	{"not exported", ErrNoRepository},
+	{"does not exist", ErrNoRepository},
+	{"No such file or directory", ErrNoRepository},
+}
+
+// explain makes an error of a run of git that ended with err and wrote stderr. It names the
+// sentinel that the output points to and quotes its most telling line.
+func explain(ctx context.Context, err error, stderr string) error {
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("%w: no answer in time", ErrUnreachable)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, exec.ErrNotFound):
+		return fmt.Errorf("run git: %w", exec.ErrNotFound)
+	}
+	line := tellingLine(stderr)
+	for _, s := range symptoms {
+		if strings.Contains(stderr, s.text) {
+			return fmt.Errorf("%w: %s", s.err, line)
+		}
+	}
+	if line == "" {
+		return fmt.Errorf("git: %w", err)
+	}
+	return fmt.Errorf("git: %s", line)
+}
+
+// tellingLine is the line of git's output that says most: what the other side complains about,
+// else git's own first complaint, else the last line.
+func tellingLine(stderr string) string {
+	lines := strings.FieldsFunc(stderr, func(r rune) bool { return r == '\n' || r == '\r' })
+	best, rank := "", 0
+	for _, line := range lines {
+		line = strings.TrimSpace(line)
+		r := 1
+		switch {
+		case line == "" || strings.HasPrefix(line, "warning: "):
+			continue
+		case strings.HasPrefix(line, "fatal: Could not read from remote repository"):
+			r = 1
+		case strings.HasPrefix(line, "fatal: "), strings.HasPrefix(line, "error: "):
+			r = 3
+		case strings.Contains(line, "denied"), strings.HasPrefix(line, "ssh: "):
+			r = 4
+		}
+		if r > rank {
+			best, rank = line, r
+		}
+	}
+	for _, prefix := range []string{"fatal: ", "error: ", "remote: "} {
+		best = strings.TrimPrefix(best, prefix)
+	}
+	return plain(best, 300)
+}
+
+// plain makes foreign text fit for a log line: valid UTF-8, no control characters, which could
+// steer a terminal, and at most limit bytes.
+func plain(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, " "))
+	s = strings.TrimSpace(s)
+	if len(s) <= limit {
+		return s
+	}
+	cut := limit
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return strings.TrimSpace(s[:cut]) + "…"
+}

@@ -1,0 +1,92 @@
+package gitrepo
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Peek returns the commits that heads of the repository at url point at, in the same order, and
+// fetches no more for it than the server makes necessary: the commit objects alone from local paths and
+// the large forges, one revision of the tree from servers that do not filter, history from those without
+// a git server. It keeps them below dir, apart from mirrors, and like those for any
+// number of processes.
+//
+// A head may have moved since it was listed; the commit is then its newer one. A tag that leads to no
+// commit is ErrNoCommit.
+func Peek(ctx context.Context, dir, url string, heads []Head) ([]Commit, error) {
+	m, err := openMirror(dir, url, ".heads")
+	if err != nil {
+		return nil, err
+	}
+	if len(heads) == 0 {
+		return nil, nil
+	}
+	for _, h := range heads {
+		if !validName(h.Name) || !isHash(h.Commit) {
+			return nil, fmt.Errorf("fetch heads of %s: %w: %q", m.URL(), ErrNoBranch, plain(h.Name, 80))
+		}
+	}
+	var commits []Commit
+	err = m.exclusively(ctx, formatOf(heads[0].Commit), func(ctx context.Context, lock *os.File) error {
+		if err := m.peek(ctx, lock, heads); err != nil {
+			return err
+		}
+		commits = make([]Commit, len(heads))
+		for i, h := range heads {
+			out, err := m.git(ctx, "rev-parse", "--quiet", "--verify", peekRef(h.Name)+"^{commit}")
+			if err != nil {
+				return fmt.Errorf("%w: %s leads to none", ErrNoCommit, h.Name)
+			}
+			if commits[i], err = m.Commit(ctx, strings.TrimSpace(string(out))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("fetch heads of %s: %w", m.URL(), err)
+	}
+	return commits, nil
+}
+
+// peekRef is where the head of a name is kept. It is flat, so that a branch "a" can give way to "a/b".
+func peekRef(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return "refs/foundry/peek/" + hex.EncodeToString(sum[:16])
+}
+
+// peek fetches the heads, one commit deep where that is possible.
+func (m *Mirror) peek(ctx context.Context, lock *os.File, heads []Head) error {
+	var refspecs strings.Builder
+	for _, h := range heads {
+		fmt.Fprintf(&refspecs, "+%s:%s\n", refOf(h.Name), peekRef(h.Name))
+	}
+	fetch := func(options ...string) error {
+		args := []string{
+			"fetch", "--quiet", "--stdin", "--no-tags", "--force", "--no-write-fetch-head",
+			"--no-auto-maintenance", "--no-recurse-submodules",
+		}
+		_, err := run{
+			dir: m.path, remote: m.url, lock: lock,
+			stdin: strings.NewReader(refspecs.String()),
+			args:  append(append(args, options...), "origin"),
+		}.do(ctx)
+		return err
+	}
+	options := []string{"--depth=1", "--filter=tree:0"}
+	if localPath(m.url) != "" {
+		// The other side is run on this host, by this user, and can be told to filter.
+		options = append(options, "--upload-pack=git -c uploadpack.allowFilter=true upload-pack")
+	}
+	err := fetch(options...)
+	var failed *runError
+	if errors.As(err, &failed) && strings.Contains(failed.stderr, "does not support shallow") {
+		return fetch()
+	}
+	return err
+}

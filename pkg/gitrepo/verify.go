@@ -1,0 +1,32 @@
+package gitrepo
+
+import (
+	"fmt"
+	"strings"
+
+	"foundry/pkg/trust"
+)
+
+// VerifyCommit checks the OpenPGP signature of c against keyring and returns the fingerprint of the
+// key that made it. No signature is ErrUnsigned, one of ssh or X.509 ErrSignature; what is wrong
+// with an OpenPGP signature is said by the keyring.
+func VerifyCommit(keyring *trust.Keyring, c Commit) (fingerprint string, err error) {
+	fail := func(err error) (string, error) {
+		return "", fmt.Errorf("verify commit %s: %w", c.Hash, err)
+	}
+	switch {
+	case c.Signature == "":
+		return fail(ErrUnsigned)
+	case strings.HasPrefix(c.Signature, "-----BEGIN SSH SIGNATURE-----"):
+		return fail(fmt.Errorf("%w: signed with ssh, not OpenPGP", ErrSignature))
+	case strings.HasPrefix(c.Signature, "-----BEGIN SIGNED MESSAGE-----"):
+		return fail(fmt.Errorf("%w: signed with X.509, not OpenPGP", ErrSignature))
+	case !strings.HasPrefix(c.Signature, "-----BEGIN PGP "):
+		return fail(fmt.Errorf("%w: unknown format", ErrSignature))
+	}
+	fingerprint, err = keyring.Verify(c.Payload, []byte(c.Signature))
+	if err != nil {
+		return fail(err)
+	}
+	return fingerprint, nil
+}
