@@ -72,15 +72,16 @@ type Provisioner interface {
 
 // A Run says what to run in an instance of an image.
 type Run struct {
-	Name    string        // unique on this host; letters, digits, "_", "-"
-	Image   message.Image //
-	Script  string        // run by /bin/sh -e as root; its output is the log
-	Inputs  string        // folder on the host, seen read-only at /in; empty for none
-	Outputs string        // folder on the host, seen at /out, where only root of the instance may write; empty for none
-	Env     []string      // "NAME=value"; the environment has nothing else but PATH, LC_ALL=C.UTF-8 and TZ=UTC
-	Network bool          // explicit exception: the host's network
-	Limits  Limits
-	Log     io.Writer // standard output and error, in order
+	Name     string        // unique on this host; letters, digits, "_", "-"
+	Image    message.Image //
+	Script   string        // run by /bin/sh -e as root; its output is the log
+	Inputs   string        // folder on the host, seen read-only at /in; empty for none
+	Outputs  string        // folder on the host, seen at /out, where only root of the instance may write; empty for none
+	Env      []string      // "NAME=value"; the environment has nothing else but PATH, LC_ALL=C.UTF-8 and TZ=UTC
+	Network  bool          // explicit exception: the host's network
+	Writable bool          // the instance's root file system may be written, as installing packages needs
+	Limits   Limits
+	Log      io.Writer // standard output and error, in order
 }
 
 // Limits bounds an instance. Zero fields are unlimited.
