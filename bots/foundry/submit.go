@@ -10,7 +10,6 @@ import (
 
 	"foundry/pkg/bot"
 	"foundry/pkg/bus"
-	"foundry/pkg/gitrepo"
 	"foundry/pkg/message"
 )
 
@@ -87,7 +86,7 @@ func (c *client) submit(ctx context.Context, spec string, o submission) error {
 		return err
 	}
 	defer s.close()
-	commit, err := gitrepo.Describe(ctx, spec, c.path("git"))
+	commit, err := describe(ctx, spec, c.path("git"))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"foundry/pkg/bot"
+	"foundry/pkg/gitrepo"
+	"foundry/pkg/message"
+)
+
+// describe finds the commit that spec (URL, URL#branch or URL#commit) means. What it has to fetch
+// for that is kept below dir.
+func describe(ctx context.Context, spec, dir string) (message.Commit, error) {
+	c, err := lookUp(ctx, spec, dir)
+	return c, bot.Hint(err, gitrepo.Hint(err))
+}
+
+func lookUp(ctx context.Context, text, dir string) (message.Commit, error) {
+	spec, err := gitrepo.ParseSpec(text)
+	if err != nil {
+		return message.Commit{}, err
+	}
+	if spec.IsGlob() {
+		return message.Commit{}, bot.Usage(fmt.Sprintf("%s may mean several branches", spec), "name one branch or commit")
+	}
+	heads, err := gitrepo.Heads(ctx, spec.URL, gitrepo.Options{})
+	if err != nil {
+		return message.Commit{}, err
+	}
+	selected, err := spec.Select(heads)
+	if err != nil {
+		return message.Commit{}, err
+	}
+	commit, err := fetchCommit(ctx, spec, selected[0], dir)
+	if err != nil {
+		return message.Commit{}, err
+	}
+	return message.Commit{
+		Origin: message.Origin{Repository: spec.URL, Branch: selected[0].Name, Ref: commit.Hash},
+		Author: commit.Author, Subject: commit.Subject, Time: commit.Time,
+	}, nil
+}
+
+// fetchCommit reads the commit that head points at.
+func fetchCommit(ctx context.Context, spec gitrepo.Spec, head gitrepo.Head, dir string) (gitrepo.Commit, error) {
+	if !spec.IsCommit() {
+		commits, err := gitrepo.Peek(ctx, dir, spec.URL, []gitrepo.Head{head})
+		if err != nil {
+			return gitrepo.Commit{}, err
+		}
+		return commits[0], nil
+	}
+	mirror, err := gitrepo.OpenMirror(dir, spec.URL)
+	if err != nil {
+		return gitrepo.Commit{}, err
+	}
+	if err := mirror.Fetch(ctx, head.Commit, head.Name); err != nil {
+		return gitrepo.Commit{}, err
+	}
+	return mirror.Commit(ctx, head.Commit)
+}
