@@ -26,10 +26,15 @@ func (e *RejectError) Error() string { return "reject message: " + e.Reason }
 type Sealer struct {
 	Key    *trust.Key    // the bot's own message key; nil for one that only listens
 	Topics *trust.Topics // who may speak on which topic
+
+	controls replays
 }
 
 // Seal encodes, checks and signs m.
 func (s *Sealer) Seal(m *message.Message) (Raw, error) {
+	if s.Key == nil {
+		return Raw{}, fmt.Errorf("sign %s message %s: no message key", m.Type, m.ID)
+	}
 	payload, err := m.Encode()
 	if err != nil {
 		return Raw{}, err
@@ -52,7 +57,9 @@ func (s *Sealer) Seal(m *message.Message) (Raw, error) {
 }
 
 // Open checks raw, in this order: size, signature, key allowed on the topic, schema, subject
-// agrees with payload, age. What fails any check is a *RejectError and is not returned.
+// agrees with payload, age, and of a control message that it was not opened before. What fails
+// any check is a *RejectError and is not returned. Any other error is about this host, such as a
+// keyring that cannot be read, and says nothing about the message.
 func (s *Sealer) Open(raw Raw) (*message.Message, message.Body, error) {
 	if len(raw.Payload) > message.MaxSize {
 		return nil, nil, &RejectError{fmt.Sprintf("payload of %d bytes is larger than %d", len(raw.Payload), message.MaxSize)}
@@ -60,8 +67,12 @@ func (s *Sealer) Open(raw Raw) (*message.Message, message.Body, error) {
 	if len(raw.Signature) == 0 {
 		return nil, nil, &RejectError{"no signature"}
 	}
-	if err := s.Topics.Verify(string(raw.Topic), raw.Payload, raw.Signature, raw.Signer); err != nil {
-		return nil, nil, &RejectError{err.Error()}
+	err := s.Topics.Verify(string(raw.Topic), raw.Payload, raw.Signature, raw.Signer)
+	if untrusted := new(trust.UntrustedError); errors.As(err, &untrusted) {
+		return nil, nil, &RejectError{untrusted.Reason}
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("verify message: %w", err)
 	}
 	if err := schemas.Validate(raw.Payload); err != nil {
 		return nil, nil, &RejectError{"schema: " + err.Error()}
@@ -76,6 +87,9 @@ func (s *Sealer) Open(raw Raw) (*message.Message, message.Body, error) {
 	}
 	if err := agrees(raw, m, body); err != nil {
 		return nil, nil, &RejectError{err.Error()}
+	}
+	if m.Topic == message.ControlTopic && !s.controls.first(m.ID, time.Now()) {
+		return nil, nil, &RejectError{"control message was heard before"}
 	}
 	return m, body, nil
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"path"
 	"strings"
 	"time"
 )
@@ -48,10 +47,22 @@ func NewCommit(bot Bot, c *Commit) (*Message, error) {
 	return m, nil
 }
 
-// RepositoryName is the last element of a repository's URL or path, without ".git".
+// maxRepositoryName is the most bytes of a repository's name that are used.
+const maxRepositoryName = 200
+
+// RepositoryName is the last element of a repository's URL, scp-like address or path, without
+// ".git" and cut at 200 bytes. It is empty where there is none.
 func RepositoryName(url string) string {
-	url = strings.TrimRight(strings.ReplaceAll(url, ":", "/"), "/")
-	return strings.TrimSuffix(path.Base(url), ".git")
+	url = strings.TrimRight(url, "/")
+	url = strings.TrimRight(strings.TrimSuffix(url, "/.git"), "/")
+	name := strings.TrimSuffix(url[strings.LastIndexAny(url, "/:")+1:], ".git")
+	if name == "." || name == ".." {
+		return ""
+	}
+	if len(name) > maxRepositoryName {
+		name = strings.ToValidUTF8(name[:maxRepositoryName], "")
+	}
+	return name
 }
 
 // SafeKey makes s fit to be one token of a subject: what is not a letter, digit, "-" or "_"

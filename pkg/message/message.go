@@ -146,9 +146,10 @@ func (m *Message) Body() (Body, error) {
 
 // New makes the message with which bot answers parent (nil for a message that begins a
 // transaction, whose context is then given by body, see Commit) on topic. siblings tell apart
-// the several answers to one parent, such as architecture or codename.
+// the several answers to one parent, such as architecture or codename. Foreign text in body, such
+// as the reason of a failure, is made fit by Line; body itself stays as it is.
 func New(bot Bot, topic Topic, context string, parent ID, body Body, siblings ...string) (*Message, error) {
-	data, err := json.Marshal(body)
+	data, err := json.Marshal(tidied(body))
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", body.Type(), err)
 	}

@@ -17,6 +17,10 @@ import (
 // clockSkew is how far ahead of this host's clock a signature may have been made.
 const clockSkew = 5 * time.Minute
 
+// maxSignature is the size in bytes of the largest signature that is looked at; one of RSA with
+// 4096 bits is less than 1 kB.
+const maxSignature = 64 << 10
+
 // maxSignatures is how many signatures of one text are looked at.
 const maxSignatures = 16
 
@@ -47,6 +51,9 @@ var (
 func parseSignatures(data []byte) ([]signature, error) {
 	if len(data) == 0 {
 		return nil, errors.New("no signature")
+	}
+	if len(data) > maxSignature {
+		return nil, fmt.Errorf("signature is larger than %d bytes", maxSignature)
 	}
 	if isArmored(data) {
 		block, err := armor.Decode(bytes.NewReader(data))
