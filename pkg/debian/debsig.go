@@ -97,3 +97,7 @@ func (d *Deb) WriteSigned(w io.Writer, signature []byte) error {
 	}
 	return nil
 }
+
+// Unsign takes the OpenPGP clear signature off a text, or returns a text that has none as it is.
+// The signature is not checked. Text outside of the signed part is an error.
+func Unsign(text []byte) ([]byte, error) { return unsign(text) }

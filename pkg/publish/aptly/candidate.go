@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -31,14 +30,6 @@ type candidate struct {
 func (c *candidate) base() string {
 	return path.Base(c.published().Filename)
 }
-
-var (
-	packageNames = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
-	versions     = regexp.MustCompile(`^(\d+:)?\d[A-Za-z0-9.+~:-]*$`)
-	fileNames    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+.~_-]*$`)
-)
-
-func compareVersions(a, b string) int { return deb.CompareVersions(a, b) }
 
 func refuse(path, format string, args ...any) error {
 	return &publish.RefusedError{File: filepath.Base(path), Reason: fmt.Sprintf(format, args...)}
@@ -89,20 +80,18 @@ func (r *Repo) readBinary(ctx context.Context, s *suite, upload publish.Upload, 
 	if extension == ".udeb" {
 		p.IsUdeb = true
 	}
-	_, version, epoch := strings.Cut(p.Version, ":")
-	if !epoch {
-		version = p.Version
+	version, err := debian.ParseVersion(p.Version)
+	if err != nil {
+		return nil, refuse(file, "%v", err)
 	}
 	source, sourceVersion := splitSource(p.Source, p.Version)
 	if source == "" {
 		source = p.Name
 	}
 	switch {
-	case !packageNames.MatchString(p.Name) || !packageNames.MatchString(source):
+	case !debian.ValidPackageName(p.Name) || !debian.ValidPackageName(source):
 		return nil, refuse(file, "bad package name %q of source %q", p.Name, source)
-	case !versions.MatchString(p.Version):
-		return nil, refuse(file, "bad version %q", p.Version)
-	case base != p.Name+"_"+version+"_"+p.Architecture+extension:
+	case base != p.Name+"_"+version.WithoutEpoch()+"_"+p.Architecture+extension:
 		return nil, refuse(file, "holds %s %s for %s, which the file name does not say", p.Name, p.Version, p.Architecture)
 	case p.Architecture != "all" && !slices.Contains(s.Architectures, p.Architecture):
 		return nil, refuse(file, "%s has no architecture %s", s.Codename, p.Architecture)
@@ -127,8 +116,13 @@ func (r *Repo) readSource(s *suite, upload publish.Upload) (*candidate, error) {
 	if stanza["Source"] != upload.Source || stanza["Version"] != upload.Version {
 		return nil, refuse(upload.Dsc, "describes %s %s, not %s %s", stanza["Source"], stanza["Version"], upload.Source, upload.Version)
 	}
-	if !packageNames.MatchString(upload.Source) || !versions.MatchString(upload.Version) {
-		return nil, refuse(upload.Dsc, "bad name or version")
+	version, err := debian.ParseVersion(upload.Version)
+	if err != nil {
+		return nil, refuse(upload.Dsc, "%v", err)
+	}
+	base := filepath.Base(upload.Dsc)
+	if !debian.ValidPackageName(upload.Source) || base != debian.DscName(upload.Source, version) {
+		return nil, refuse(upload.Dsc, "not the file name of %s %s", upload.Source, upload.Version)
 	}
 	stanza["Package"] = stanza["Source"]
 	delete(stanza, "Source")
@@ -145,7 +139,7 @@ func (r *Repo) readSource(s *suite, upload publish.Upload) (*candidate, error) {
 	listed, sources := p.Files(), []string{}
 	for i, f := range listed {
 		file, ok := given[f.Filename]
-		if !ok || !fileNames.MatchString(f.Filename) {
+		if !ok || !debian.ValidFileName(f.Filename) {
 			return nil, refuse(upload.Dsc, "lists %q, which was not given", f.Filename)
 		}
 		delete(given, f.Filename)
@@ -166,10 +160,6 @@ func (r *Repo) readSource(s *suite, upload publish.Upload) (*candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := filepath.Base(upload.Dsc)
-	if !fileNames.MatchString(base) || !strings.HasSuffix(base, ".dsc") {
-		return nil, refuse(upload.Dsc, "bad file name")
-	}
 	p.UpdateFiles(append(listed, deb.PackageFile{Filename: base, Checksums: sums}))
 	return r.candidate(s, p, append(sources, upload.Dsc))
 }
@@ -187,7 +177,7 @@ func (r *Repo) candidate(s *suite, p *deb.Package, sources []string) (*candidate
 // may be signed again, with another time or key, and the first one stays.
 func (r *Repo) known(s *suite, c *candidate) (*entry, error) {
 	for _, e := range s.entries {
-		if !e.same(c.entry) || e.version != c.version {
+		if !e.same(c.entry) || e.parsed.Compare(c.parsed) != 0 {
 			continue
 		}
 		if e.key == c.key || r.sameContent(e, c) {

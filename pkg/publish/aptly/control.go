@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
 	"github.com/aptly-dev/aptly/deb"
 	"github.com/klauspost/compress/zstd"
 
@@ -129,24 +128,11 @@ func readDsc(path string) (stanza deb.Stanza, plain []byte, err error) {
 	if len(text) > maxControl {
 		return nil, nil, fmt.Errorf("more than %d bytes", maxControl)
 	}
-	if plain = unsigned(text); plain == nil {
-		return nil, nil, errors.New("text around the signed part")
+	if plain, err = debian.Unsign(text); err != nil {
+		return nil, nil, err
 	}
 	stanza, err = parseStanza(plain)
 	return stanza, plain, err
-}
-
-// unsigned returns what a clearsigned text says, or text that is not signed as it is. It returns
-// nil where something stands outside the signature.
-func unsigned(text []byte) []byte {
-	block, rest := clearsign.Decode(text)
-	if block == nil {
-		return text
-	}
-	if len(bytes.TrimSpace(rest)) > 0 || !bytes.HasPrefix(bytes.TrimSpace(text), []byte("-----BEGIN PGP SIGNED MESSAGE-----")) {
-		return nil
-	}
-	return block.Plaintext
 }
 
 // parseStanza reads the one paragraph that a control file has.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aptly-dev/aptly/deb"
 
+	"foundry/pkg/debian"
 	"foundry/pkg/message"
 )
 
@@ -17,6 +18,7 @@ type entry struct {
 	key           string // in aptly's package database
 	name          string
 	version       string
+	parsed        debian.Version
 	arch          string // "source" for a source package
 	udeb          bool
 	source        string // name and version of the source package it was built from
@@ -45,7 +47,7 @@ func (e *entry) same(o *entry) bool {
 func compareEntries(a, b *entry) int {
 	return cmp.Or(
 		cmp.Compare(a.name, b.name),
-		deb.CompareVersions(a.version, b.version),
+		a.parsed.Compare(b.parsed),
 		cmp.Compare(a.arch, b.arch),
 		cmp.Compare(a.key, b.key),
 	)
@@ -96,6 +98,10 @@ func newEntry(component string, p *deb.Package) (*entry, error) {
 		key: string(p.Key("")), name: p.Name, version: p.Version, arch: p.Architecture, udeb: p.IsUdeb,
 		source: p.Name, sourceVersion: p.Version,
 	}
+	var err error
+	if e.parsed, err = debian.ParseVersion(p.Version); err != nil {
+		return nil, err
+	}
 	if p.Source != "" {
 		e.source, e.sourceVersion = splitSource(p.Source, p.Version)
 	}
@@ -103,7 +109,7 @@ func newEntry(component string, p *deb.Package) (*entry, error) {
 	for _, field := range []string{"Built-Using", "Static-Built-Using"} {
 		e.usedSources = append(e.usedSources, usedSources(stanza[field])...)
 	}
-	dir := poolDir(component, e.source)
+	dir := debian.PoolDir(component, e.source)
 	for _, f := range p.Files() {
 		e.files = append(e.files, file{path.Join(dir, f.Filename), f.PoolPath, f.Checksums.Size, f.Checksums.SHA256})
 	}
@@ -147,14 +153,4 @@ func usedSources(field string) (list []string) {
 		}
 	}
 	return list
-}
-
-// poolDir is where a source package's files are kept: below its first letter, or below "lib" and
-// the letter after it (Debian's archive layout).
-func poolDir(component, source string) string {
-	prefix := source[:1]
-	if strings.HasPrefix(source, "lib") && len(source) > 3 {
-		prefix = source[:4]
-	}
-	return path.Join("pool", component, prefix, source)
 }

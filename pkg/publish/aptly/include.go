@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"foundry/pkg/debian"
 	"foundry/pkg/message"
 	"foundry/pkg/publish"
 )
@@ -94,7 +95,7 @@ func (s *suite) newer(e *entry) *entry {
 		if o.arch != e.arch && o.arch != "all" && e.arch != "all" {
 			continue
 		}
-		if compareVersions(o.version, e.version) > 0 {
+		if o.parsed.Compare(e.parsed) > 0 {
 			return o
 		}
 	}
@@ -104,7 +105,7 @@ func (s *suite) newer(e *entry) *entry {
 // dropSources removes source packages that are neither the newest of their name nor needed by a
 // binary package that is there.
 func dropSources(entries []*entry) []*entry {
-	newest, needed := map[string]string{}, map[string]bool{}
+	newest, needed := map[string]debian.Version{}, map[string]bool{}
 	for _, e := range entries {
 		if !e.isSource() {
 			needed[e.source+" "+e.sourceVersion] = true
@@ -113,12 +114,12 @@ func dropSources(entries []*entry) []*entry {
 			}
 			continue
 		}
-		if v, ok := newest[e.name]; !ok || compareVersions(e.version, v) > 0 {
-			newest[e.name] = e.version
+		if v, ok := newest[e.name]; !ok || e.parsed.Compare(v) > 0 {
+			newest[e.name] = e.parsed
 		}
 	}
 	return slices.DeleteFunc(entries, func(e *entry) bool {
-		return e.isSource() && newest[e.name] != e.version && !needed[e.name+" "+e.version]
+		return e.isSource() && newest[e.name] != e.parsed && !needed[e.name+" "+e.version]
 	})
 }
 

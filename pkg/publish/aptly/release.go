@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"foundry/pkg/debian"
 )
 
 // dateBehind is how far back Date lies, so that clients whose clocks are a little slow believe it.
@@ -121,8 +123,8 @@ func (r *Repo) sign(ctx context.Context, dir string, text []byte, modified time.
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if !bytes.Equal(unsigned(inline), text) {
-		return errors.New("sign metadata: the signed text is not the text given")
+	if signed, err := debian.Unsign(inline); err != nil || !bytes.Equal(signed, text) {
+		return errors.Join(errors.New("sign metadata: the signed text is not the text given"), err)
 	}
 	for name, data := range map[string][]byte{"Release": text, "Release.gpg": detached, "InRelease": inline} {
 		path := filepath.Join(dir, name)

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"foundry/pkg/bot"
+	"foundry/pkg/message"
+	"foundry/pkg/publish"
+	"foundry/pkg/publish/aptly"
+)
+
+// dist is the work of distbot.
+type dist struct {
+	*bot.Bot
+	name      string
+	output    string
+	address   string // to serve at; empty for none
+	trust     string // keyring file of package keys; read for each build, so that it may change
+	codenames []string
+	options   aptly.Options
+	every     time.Duration // how often to look whether metadata must be signed anew
+	within    time.Duration // how long before the end of its validity that is done
+	repo      publish.Repository
+}
+
+// run serves and publishes until the bot is stopped.
+func (d *dist) run(ctx context.Context) (err error) {
+	repo, err := aptly.Open(ctx, d.options)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, repo.Close()) }()
+	d.repo = repo
+	d.Log.Info().Str("archive", d.name).Strs("codenames", d.codenames).Str("output", d.output).
+		Str("key", d.options.Signer.Fingerprint()).Msg("repository is open")
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, ctx := errgroup.WithContext(ctx)
+	if d.address != "" {
+		listener, err := listen(ctx, d.address)
+		if err != nil {
+			return bot.Hint(err, "give another address with --serve")
+		}
+		d.Log.Info().Str("url", "http://"+listener.Addr().String()).Msg("repository is served")
+		group.Go(func() error { return serve(ctx, listener, d.output) })
+	}
+	group.Go(func() error { d.refresh(ctx); return nil })
+	group.Go(func() error {
+		defer cancel()
+		return d.Work(ctx, bot.Step{Results: d.results, Do: d.do, Stage: d.stage})
+	})
+	return group.Wait()
+}
+
+// refresh keeps Valid-Until ahead until ctx ends, also when nothing is published.
+func (d *dist) refresh(ctx context.Context) {
+	tick := time.NewTicker(d.every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := d.repo.Refresh(ctx, d.within); err != nil && ctx.Err() == nil {
+				d.Log.Error().Err(err).Msg("metadata was not signed anew")
+			}
+		}
+	}
+}
+
+// stage tells the answers to one message apart: several repositories may include one build.
+func (d *dist) stage(body message.Body) []string {
+	if sign, ok := body.(*message.Sign); ok {
+		return []string{sign.Architecture, d.name}
+	}
+	return []string{d.name}
+}
+
+// results is empty for codenames that this repository does not have.
+func (d *dist) results(_ *message.Message, body message.Body) []bot.Result {
+	sign, ok := body.(*message.Sign)
+	if !ok || !slices.Contains(d.codenames, sign.Codename) {
+		return nil
+	}
+	return []bot.Result{{Body: new(message.Dist), Siblings: d.stage(body)}}
+}
+
+func (d *dist) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) {
+	sign, ok := j.Body.(*message.Sign)
+	if !ok {
+		return nil, &bot.Failure{Class: message.ClassPolicy, Reason: fmt.Sprintf("a %s message is not for publishing", j.Body.Type())}
+	}
+	if !slices.Contains(d.codenames, sign.Codename) {
+		j.Log.Debug().Str("codename", sign.Codename).Msg("codename is not served here")
+		return nil, nil
+	}
+	upload, err := d.receive(ctx, j, sign)
+	if err != nil {
+		return nil, err
+	}
+	begun := time.Now()
+	publication, err := d.repo.Include(ctx, upload)
+	var refused *publish.RefusedError
+	switch {
+	case errors.As(err, &refused):
+		return nil, &bot.Failure{Class: message.ClassPolicy, Reason: refused.Error(), Hint: refused.Hint}
+	case err != nil:
+		return nil, err
+	}
+	j.Log.Info().Str("source", sign.Source).Str("version", sign.Version).Str("arch", sign.Architecture).
+		Str("suite", sign.Codename).Dur("publish_ms", time.Since(begun)).Msg("published")
+	return []bot.Result{{Siblings: d.stage(sign), Body: &message.Dist{
+		Origin: sign.Origin, Package: sign.Package, Architecture: sign.Architecture, Archive: d.name,
+		Packages: publication.Packages, Release: publication.Release, Key: publication.Key,
+	}}}, nil
+}

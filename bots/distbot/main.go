@@ -1,0 +1,46 @@
+// Distbot includes signed builds in an apt repository and publishes it, signed with the repository
+// key, which it alone holds.
+//
+// It watches signs and publishes dists. What it includes must be signed by a package key that it
+// trusts, be for a codename that it serves, and be new: the same version with other content and
+// steps back are refused as failures.
+package main
+
+import (
+	"context"
+	"os"
+
+	"foundry/bots/internal/wire"
+	"foundry/pkg/bot"
+	"foundry/pkg/message"
+)
+
+func main() { os.Exit(bot.Main(definition(), wire.Connect, os.Args[1:])) }
+
+func definition() bot.Definition {
+	o := new(options)
+	return bot.Definition{
+		Name:  "distbot",
+		Short: "publish signed builds in an apt repository",
+		Long: `Distbot includes signed builds in an apt repository and publishes it, signed with the repository key,
+which it alone holds.
+
+It believes packages that are signed by a key in --trust-packages. Without --gpg-key it uses the key
+keys/repository.asc in the state folder, made on first start. The repository is a folder of plain files,
+--output, for any web server or for --serve; NAME.asc in it is the public key for apt. Builds for codenames
+that are not given with --codename are left to other distbots.`,
+		Example: `  distbot --name main --codename bookworm --arch amd64 --arch arm64 --serve :8080
+  distbot --name main --codename bookworm --arch amd64 --output /srv/apt --gpg-key 0123456789ABCDEF0123456789ABCDEF01234567`,
+		Watch: message.Signs, Publish: message.Dists,
+		Flags: o.declare,
+		Group: func() string { return o.name },
+		Check: o.check,
+		Run: func(ctx context.Context, b *bot.Bot) error {
+			d, err := o.open(ctx, b)
+			if err != nil {
+				return err
+			}
+			return d.run(ctx)
+		},
+	}
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"foundry/pkg/bot"
+	"foundry/pkg/publish"
+	"foundry/pkg/publish/aptly"
+	"foundry/pkg/trust"
+)
+
+// options are distbot's own flags.
+type options struct {
+	name        string
+	output      string
+	codenames   []string
+	arches      []string
+	key         string
+	trust       string
+	description string
+	origin      string
+	label       string
+	component   string
+	serve       string
+	uri         string
+	validFor    time.Duration
+}
+
+func (o *options) declare(fs *pflag.FlagSet) {
+	fs.StringVar(&o.name, "name", "main", "`name` of the repository")
+	fs.StringVar(&o.output, "output", "", "`folder` of the repository (default: repo/NAME in the state folder)")
+	fs.StringArrayVar(&o.codenames, "codename", nil, "codename to serve, or CODENAME=SUITE to give it a second name such as stable (repeatable)")
+	fs.StringArrayVar(&o.arches, "arch", nil, "architecture of the repository (repeatable)")
+	fs.StringVar(&o.key, "gpg-key", "", "repository key: a `file`, or a fingerprint or user id that gpg knows (default: keys/repository.asc in the state folder)")
+	fs.StringVar(&o.trust, "trust-packages", "", "keyring `file` of the keys that may sign packages (default: trust/packages.asc in the state folder)")
+	fs.StringVar(&o.description, "description", "", "description of the repository")
+	fs.StringVar(&o.origin, "origin", "", "origin of the repository, for apt's pinning (default: its name)")
+	fs.StringVar(&o.label, "label", "", "label of the repository, for apt's pinning (default: its name)")
+	fs.StringVar(&o.component, "component", "main", "component that all packages are in")
+	fs.StringVar(&o.serve, "serve", "", "`address` at which to serve the repository over http, such as :8080 or [::1]:8080 (default: not at all)")
+	fs.StringVar(&o.uri, "uri", "", "`URI` under which clients reach the repository, for the .sources files in it")
+	fs.DurationVar(&o.validFor, "valid-for", aptly.DefaultValidFor, "how long clients believe metadata that is not signed anew")
+}
+
+var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+~_.-]*$`)
+
+func (o *options) check() error {
+	if !names.MatchString(o.name) {
+		return bot.Usage(fmt.Sprintf("--name %q: not a name", o.name), `use letters, digits, "-", "_" and "."`)
+	}
+	if len(o.codenames) == 0 {
+		return bot.Usage("no --codename given", "say what to serve, as in --codename bookworm")
+	}
+	if len(o.arches) == 0 {
+		return bot.Usage("no --arch given", "say what to serve, as in --arch amd64")
+	}
+	for _, c := range o.codenames {
+		codename, suite, aliased := strings.Cut(c, "=")
+		if !names.MatchString(codename) || aliased && !names.MatchString(suite) {
+			return bot.Usage(fmt.Sprintf("--codename %q: not a codename", c), "give one such as bookworm, or bookworm=stable")
+		}
+	}
+	for _, a := range o.arches {
+		if !names.MatchString(a) || a == "all" || a == "any" || a == "source" {
+			return bot.Usage(fmt.Sprintf("--arch %q: not an architecture of machines", a), "give one such as amd64; source packages and those for all architectures are always served")
+		}
+	}
+	if !names.MatchString(o.component) {
+		return bot.Usage(fmt.Sprintf("--component %q: not a component", o.component), "use one such as main")
+	}
+	if o.validFor < time.Hour {
+		return bot.Usage(fmt.Sprintf("--valid-for %s: must be at least 1h", o.validFor), "a few days give you time to mend a distbot that has stopped")
+	}
+	if o.serve != "" {
+		if _, _, err := net.SplitHostPort(o.serve); err != nil {
+			return bot.Usage(fmt.Sprintf("--serve %q: not an address", o.serve), "give host and port, as in 0.0.0.0:8080 or [::]:8080")
+		}
+	}
+	return nil
+}
+
+func (o *options) suites() []publish.Suite {
+	or := func(a, b string) string {
+		if a == "" {
+			return b
+		}
+		return a
+	}
+	var suites []publish.Suite
+	for _, c := range o.codenames {
+		codename, suite, _ := strings.Cut(c, "=")
+		suites = append(suites, publish.Suite{
+			Codename: codename, Suite: suite, Component: o.component, Architectures: o.arches,
+			Origin: or(o.origin, o.name), Label: or(o.label, o.name), Description: o.description,
+		})
+	}
+	return suites
+}
+
+// open opens keys and repository.
+func (o *options) open(ctx context.Context, b *bot.Bot) (*dist, error) {
+	d := &dist{
+		Bot: b, name: o.name, output: o.output, address: o.serve,
+		trust: o.trust, every: o.validFor / 8, within: o.validFor / 2,
+	}
+	if d.output == "" {
+		d.output = b.Path("repo", o.name)
+	}
+	if d.trust == "" {
+		d.trust = b.Path("trust", "packages.asc")
+	}
+	signer, err := openKey(ctx, b, o.key)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range o.suites() {
+		d.codenames = append(d.codenames, s.Codename)
+	}
+	output, err := filepath.Abs(d.output)
+	if err != nil {
+		return nil, fmt.Errorf("find output folder: %w", err)
+	}
+	d.output = output
+	d.options = aptly.Options{
+		Dir: b.Path("aptly", o.name), Output: output, Archive: o.name, Suites: o.suites(),
+		Signer: signer, ValidFor: o.validFor, URI: o.uri, Log: b.Log,
+	}
+	return d, nil
+}
+
+// openKey opens the repository key, or makes one where none was given.
+func openKey(ctx context.Context, b *bot.Bot, spec string) (trust.Signer, error) {
+	if spec == "" {
+		spec = b.Path("keys", "repository.asc")
+		key, created, err := trust.LoadOrCreate(spec, "foundry repository")
+		if err != nil {
+			return nil, fmt.Errorf("open repository key: %w", err)
+		}
+		if created {
+			b.Log.Info().Str("file", spec).Str("key", key.Fingerprint()).Msg("repository key made")
+		}
+	}
+	signer, err := trust.OpenSigner(ctx, spec)
+	if err != nil {
+		return nil, bot.Hint(fmt.Errorf("open repository key: %w", err),
+			`give a key file or the fingerprint of a key that "gpg --list-secret-keys" shows with --gpg-key`)
+	}
+	return signer, nil
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"foundry/pkg/artifact"
+	"foundry/pkg/bot"
+	"foundry/pkg/debian"
+	"foundry/pkg/message"
+	"foundry/pkg/publish"
+	"foundry/pkg/trust"
+)
+
+// maxText is the size in bytes of the largest .changes or .dsc that is read.
+const maxText = 8 << 20
+
+// refuse is the error of a build that breaks a rule of the repository.
+func refuse(format string, args ...any) error {
+	return &bot.Failure{Class: message.ClassPolicy, Reason: fmt.Sprintf(format, args...)}
+}
+
+// receive fetches the files of a signed build and verifies them: signatures of .changes, .dsc and
+// packages, files listed against files given, codename against Distribution.
+func (d *dist) receive(ctx context.Context, j *bot.Job, sign *message.Sign) (upload publish.Upload, err error) {
+	ring, err := trust.ReadKeyring(d.trust)
+	if errors.Is(err, fs.ErrNotExist) {
+		return upload, bot.Hint(fmt.Errorf("no package key is trusted: there is no %s", d.trust),
+			"put the public package key of the signbot there, or name another file with --trust-packages")
+	}
+	if err != nil {
+		return upload, fmt.Errorf("read trusted package keys: %w", err)
+	}
+	v := &verifier{sign: sign, ring: ring, dir: j.Dir}
+	upload = publish.Upload{Package: sign.Package, Architecture: sign.Architecture}
+	seen := map[string]message.Artifact{}
+	for _, a := range slices.Concat(sign.Files, sign.SourceFiles) {
+		if !debian.ValidFileName(a.Name) {
+			return upload, refuse("bad file name %q", a.Name)
+		}
+		if other, twice := seen[a.Name]; twice && other != a {
+			return upload, refuse("two different files %s", a.Name)
+		}
+		seen[a.Name] = a
+		if _, err := artifact.FetchFile(ctx, d.Store, a, j.Dir); err != nil {
+			return upload, err
+		}
+	}
+	for _, a := range sign.Files {
+		path := filepath.Join(j.Dir, a.Name)
+		switch filepath.Ext(a.Name) {
+		case ".deb", ".udeb", ".ddeb":
+			if err := v.verifyDeb(path); err != nil {
+				return upload, err
+			}
+			upload.Files = append(upload.Files, path)
+		}
+	}
+	if err := v.verifyChanges(); err != nil {
+		return upload, err
+	}
+	upload.Changes = filepath.Join(j.Dir, sign.Changes)
+	upload.Dsc, upload.SourceFiles, err = v.verifySource()
+	return upload, err
+}
+
+// verifier checks one signed build whose files are in dir.
+type verifier struct {
+	sign *message.Sign
+	ring *trust.Keyring
+	dir  string
+}
+
+// verifyChanges checks the .changes: its signature, that it is about the package of the message,
+// and that it lists exactly the files given.
+func (v *verifier) verifyChanges() error {
+	s := v.sign
+	plain, err := v.verifyText(s.Changes)
+	if err != nil {
+		return err
+	}
+	c, err := debian.ParseChanges(plain)
+	if err != nil {
+		return refuse("%s: %v", s.Changes, err)
+	}
+	switch {
+	case c.Distribution != s.Codename:
+		return refuse("%s is for %s, not %s", s.Changes, c.Distribution, s.Codename)
+	case c.Source != s.Source:
+		return refuse("%s is about %s, not %s", s.Changes, c.Source, s.Source)
+	case c.Version.String() != s.Version && c.SourceVersion.String() != s.Version:
+		return refuse("%s is about version %s, not %s", s.Changes, c.Version, s.Version)
+	}
+	given := map[string]message.Artifact{}
+	for _, a := range s.Files {
+		given[a.Name] = a
+	}
+	delete(given, s.Changes)
+	for _, f := range c.Files {
+		a, ok := given[f.Name]
+		if !ok {
+			return refuse("%s lists %s, which was not given", s.Changes, f.Name)
+		}
+		if string(a.SHA256) != f.SHA256 || a.Size != f.Size {
+			return refuse("%s does not list the bytes of %s", s.Changes, f.Name)
+		}
+		delete(given, f.Name)
+	}
+	for name := range given {
+		return refuse("%s does not list %s", s.Changes, name)
+	}
+	return nil
+}
+
+// verifySource checks the .dsc's signature and returns it and the files beside it. A build without
+// source has none.
+func (v *verifier) verifySource() (dsc string, files []string, err error) {
+	for _, a := range v.sign.SourceFiles {
+		path := filepath.Join(v.dir, a.Name)
+		if strings.HasSuffix(a.Name, ".dsc") {
+			if dsc != "" {
+				return "", nil, refuse("two .dsc files: %s and %s", filepath.Base(dsc), a.Name)
+			}
+			if _, err := v.verifyText(a.Name); err != nil {
+				return "", nil, err
+			}
+			dsc = path
+			continue
+		}
+		files = append(files, path)
+	}
+	if dsc == "" && len(files) > 0 {
+		return "", nil, refuse("source files without a .dsc")
+	}
+	return dsc, files, nil
+}
+
+// verifyText checks the signature of a clearsigned file and returns its text.
+func (v *verifier) verifyText(name string) ([]byte, error) {
+	f, err := os.Open(filepath.Join(v.dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, refuse("the build has no file %q", name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxText+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if len(text) > maxText {
+		return nil, refuse("%s has more than %d bytes", name, maxText)
+	}
+	plain, print, err := v.ring.VerifyClearsigned(text)
+	if err != nil {
+		return nil, v.distrust(name, err)
+	}
+	return plain, v.checkKey(name, print)
+}
+
+// verifyDeb checks the signature embedded in a package.
+func (v *verifier) verifyDeb(path string) error {
+	name := filepath.Base(path)
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	outline, err := debian.ReadDeb(f, info.Size())
+	if err != nil {
+		return refuse("%s: %v", name, err)
+	}
+	signature, err := outline.Signature()
+	if err != nil {
+		return refuse("%s: %v", name, err)
+	}
+	payload := bytes.NewBuffer(make([]byte, 0, outline.PayloadSize()))
+	if _, err := io.Copy(payload, outline.Payload()); err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	print, err := v.ring.Verify(payload.Bytes(), signature)
+	if err != nil {
+		return v.distrust(name, err)
+	}
+	return v.checkKey(name, print)
+}
+
+// checkKey holds a build to the one key that its message names.
+func (v *verifier) checkKey(name, print string) error {
+	if print != v.sign.Key {
+		return refuse("%s is signed by key %s, not by %s as the message says", name, print, v.sign.Key)
+	}
+	return nil
+}
+
+func (v *verifier) distrust(name string, err error) error {
+	return &bot.Failure{
+		Class: message.ClassPolicy, Reason: fmt.Sprintf("signature of %s: %v", name, err),
+		Hint: "if the key should be trusted, add it to the file of --trust-packages and retry",
+	}
+}
