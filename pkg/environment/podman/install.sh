@@ -1,0 +1,33 @@
+# Run by /bin/sh -e in an instance of a base system. It announces its stages on descriptor 4.
+# /in has sources.list, apt.conf, keyrings and package.dsc; /out takes what the host reads.
+export APT_CONFIG=/in/apt.conf DEBIAN_FRONTEND=noninteractive HOME=/root
+packages() {
+	dpkg-query -W -f '${db:Status-Status} ${Package}:${Architecture}=${Version}\n' |
+		sed -n 's/^installed //p' >"$1"
+}
+
+echo stage update >&4
+apt-get -q update
+find /var/lib/apt/lists -maxdepth 1 -type f -name '*Release' -exec sha256sum {} + | cut -d ' ' -f 1 >/out/releases
+
+echo stage upgrade >&4
+apt-get -s dist-upgrade >/out/upgrade
+if grep -q '^\(Inst\|Remv\) ' /out/upgrade; then
+	apt-get -q dist-upgrade
+fi
+packages /out/before
+
+echo stage resolve >&4
+status=0
+apt-get -s build-dep /in/package.dsc >/out/plan 2>&1 || status=$?
+sed '/^\(Inst\|Conf\|Remv\|Note, using\) /d' /out/plan
+[ $status = 0 ]
+echo resolved >&4
+read -r order <&6
+[ "$order" = install ]
+
+echo stage install >&4
+apt-get -q build-dep /in/package.dsc
+apt-get clean
+rm -f /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log /var/cache/debconf/*-old /var/lib/dpkg/*-old
+packages /out/after

@@ -1,0 +1,134 @@
+package podman
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"foundry/pkg/environment"
+)
+
+// format is part of every key; it changes when images are made in another way.
+const format = "foundry environment 1"
+
+// A plan is a request with all that its answer depends on.
+type plan struct {
+	environment.Request
+	sources  []source  // the base's own first
+	releases []release // of sources, in the same order
+	baseKey  string
+	key      string // of the answer
+}
+
+// A source is a source list with its keyring.
+type source struct {
+	environment.SourceList
+	keyring []byte
+	ext     string // of the keyring's file name
+}
+
+// plan checks the request and looks at everything that the answer depends on.
+func (e *Engine) plan(ctx context.Context, request environment.Request) (*plan, error) {
+	if err := checkRequest(request); err != nil {
+		return nil, err
+	}
+	p := &plan{Request: request}
+	lists := append([]environment.SourceList{{
+		URI: request.Base.Mirror, Suite: request.Base.Release,
+		Components: []string{"main"}, Keyring: request.Base.Keyring,
+	}}, request.Sources...)
+	described := make([]string, 0, 2*len(lists))
+	for _, list := range lists {
+		data, ext, err := readKeyring(list.Keyring)
+		if err != nil {
+			return nil, err
+		}
+		p.sources = append(p.sources, source{list, data, ext})
+		described = append(described, digest(list.URI, list.Suite, strings.Join(list.Components, " "), string(data)))
+	}
+	var err error
+	if p.releases, err = e.releases(ctx, lists); err != nil {
+		return nil, err
+	}
+	p.baseKey = digest(format, "base", request.Architecture, described[0])
+	for _, r := range p.releases {
+		described = append(described, r.SHA256)
+	}
+	profiles := slices.Clone(request.Profiles)
+	slices.Sort(profiles)
+	p.key = digest(append(described, format, "answer", p.baseKey,
+		request.Depends, request.Conflicts, strings.Join(profiles, " "))...)
+	return p, nil
+}
+
+var (
+	wordPattern    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+~_-]*$`)
+	suitePattern   = regexp.MustCompile(`^[A-Za-z0-9.][A-Za-z0-9.+~_/-]*$`)
+	profilePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]*$`)
+)
+
+// checkRequest refuses what would mean something else to apt or a shell than it says.
+func checkRequest(r environment.Request) error {
+	if !wordPattern.MatchString(r.Architecture) {
+		return fmt.Errorf("provision: architecture %q is not a name", r.Architecture)
+	}
+	if !wordPattern.MatchString(r.Base.Release) {
+		return fmt.Errorf("provision: release %q is not a name", r.Base.Release)
+	}
+	if err := checkURI(r.Base.Mirror); err != nil {
+		return fmt.Errorf("provision: mirror: %w", err)
+	}
+	for _, s := range r.Sources {
+		if err := checkURI(s.URI); err != nil {
+			return fmt.Errorf("provision: repository: %w", err)
+		}
+		flat := strings.HasSuffix(s.Suite, "/")
+		if !suitePattern.MatchString(s.Suite) || strings.Contains(s.Suite, "..") {
+			return fmt.Errorf("provision: suite %q of %s is not a name", s.Suite, s.URI)
+		}
+		if flat != (len(s.Components) == 0) {
+			return fmt.Errorf("provision: %s %s: components are needed unless the suite ends in a slash", s.URI, s.Suite)
+		}
+		for _, c := range s.Components {
+			if !suitePattern.MatchString(c) || strings.Contains(c, "..") {
+				return fmt.Errorf("provision: component %q of %s is not a name", c, s.URI)
+			}
+		}
+	}
+	for _, p := range r.Profiles {
+		if !profilePattern.MatchString(p) {
+			return fmt.Errorf("provision: build profile %q is not a name", p)
+		}
+	}
+	for _, relations := range []string{r.Depends, r.Conflicts} {
+		if strings.ContainsAny(relations, "\x00\r#") || strings.Contains(relations, "\n\n") {
+			return errors.New("provision: build relations have characters that do not belong in a control field")
+		}
+	}
+	return nil
+}
+
+func checkURI(uri string) error {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return err
+	}
+	if strings.ContainsAny(uri, " \t\r\n[]\"'") || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("%q has characters, a password or a query that do not belong in a source list", u.Redacted())
+	}
+	switch u.Scheme {
+	case "http", "https":
+		if u.Host == "" {
+			return fmt.Errorf("%q names no host", uri)
+		}
+		return nil
+	case "file":
+		_, err := filePath(uri)
+		return err
+	}
+	return fmt.Errorf("%q is neither http, https nor file", uri)
+}

@@ -1,0 +1,319 @@
+package podman
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"foundry/pkg/environment"
+	"foundry/pkg/message"
+)
+
+// Provision implements environment.Provisioner.
+func (e *Engine) Provision(ctx context.Context, request environment.Request, log io.Writer) (message.Image, error) {
+	if log == nil {
+		log = io.Discard
+	}
+	p, err := e.plan(ctx, request)
+	if err != nil {
+		return message.Image{}, err
+	}
+	if image, found := e.answer(p.key); found {
+		fmt.Fprintf(log, "reusing environment %s: no source list has changed\n", image.Key)
+		return image, nil
+	}
+	unlock, err := e.lock(ctx, "answer-"+p.key)
+	if err != nil {
+		return message.Image{}, err
+	}
+	defer unlock()
+	if image, found := e.answer(p.key); found {
+		fmt.Fprintf(log, "reusing environment %s, made a moment ago\n", image.Key)
+		return image, nil
+	}
+	base, err := e.base(ctx, p, log)
+	if err != nil {
+		return message.Image{}, err
+	}
+	return e.install(ctx, p, base, log)
+}
+
+// answer is the image that was the answer to a request, if it is there still.
+func (e *Engine) answer(key string) (message.Image, bool) {
+	var image message.Image
+	if !e.load("answers", key, &image) || !e.hasImage(image.ID) {
+		return message.Image{}, false
+	}
+	return image, true
+}
+
+//go:embed install.sh
+var installScript string
+
+// An installation is an instance of a base that becomes an environment.
+type installation struct {
+	*instance
+	engine  *Engine
+	plan    *plan
+	base    *base
+	log     io.Writer
+	folder  string // its /in and /out are below
+	stage   string
+	planned []string
+	image   *message.Image // set when the environment was there already
+	unlock  func()
+}
+
+// install resolves the build dependencies with apt and installs them, unless there is an image
+// with exactly those packages already.
+func (e *Engine) install(ctx context.Context, p *plan, base *base, log io.Writer) (message.Image, error) {
+	folder, err := os.MkdirTemp(filepath.Join(e.storage, "tmp"), "install-")
+	if err != nil {
+		return message.Image{}, fmt.Errorf("make folder: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	name := unique("install")
+	args, err := e.installArguments(ctx, name, p, base, folder)
+	if err != nil {
+		return message.Image{}, err
+	}
+	i := &installation{engine: e, plan: p, base: base, log: log, folder: folder, unlock: func() {}}
+	defer func() { i.unlock() }()
+	if i.instance, err = e.start(name, args, log); err != nil {
+		return message.Image{}, err
+	}
+	defer i.close()
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		if err := e.remove(ctx, name); err != nil {
+			fmt.Fprintf(log, "note: %v\n", err)
+		}
+	}()
+	status, err := i.follow(ctx)
+	if err != nil {
+		return message.Image{}, err
+	}
+	if i.image != nil {
+		return *i.image, i.remember(*i.image)
+	}
+	if status != 0 {
+		return message.Image{}, i.failed(status)
+	}
+	image, err := i.commit(ctx)
+	if err != nil {
+		return message.Image{}, err
+	}
+	return image, i.remember(image)
+}
+
+// installArguments are the arguments of podman run for an installation.
+func (e *Engine) installArguments(ctx context.Context, name string, p *plan, base *base, folder string) ([]string, error) {
+	able, err := e.abilities(ctx, base.ID)
+	if err != nil {
+		return nil, err
+	}
+	args, err := e.commonArguments(name, able, true)
+	if err != nil {
+		return nil, err
+	}
+	// What apt downloads stays out of the image.
+	args = append(args, "--volume=/var/lib/apt/lists", "--volume=/var/cache/apt", "--tmpfs=/run:rw,nosuid,nodev,mode=755")
+	in, out := filepath.Join(folder, "in"), filepath.Join(folder, "out")
+	for _, dir := range []string{in, out} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("make folder: %w", err)
+		}
+	}
+	mounts, err := p.writeInputs(in)
+	if err != nil {
+		return nil, err
+	}
+	mounts["/in"] = in
+	if _, err := os.Stat(certificates); err == nil {
+		mounts["/run/foundry/certificates"] = certificates
+	}
+	for _, target := range slices.Sorted(maps.Keys(mounts)) {
+		option, err := mount(mounts[target], target, false)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, option)
+	}
+	option, err := mount(out, "/out", true)
+	if err != nil {
+		return nil, err
+	}
+	return append(args, option, trimID(base.ID), "/usr/bin/env", "-i", searchPath, "LC_ALL=C.UTF-8", "TZ=UTC",
+		"/bin/sh", "-c", talkingWrapper, installScript), nil
+}
+
+// certificates are the host's, for mirrors that speak https: a base has none.
+const certificates = "/etc/ssl/certs/ca-certificates.crt"
+
+// follow listens to the script until it ends and returns its status.
+func (i *installation) follow(ctx context.Context) (int, error) {
+	stop := context.AfterFunc(ctx, func() { i.life.Close() })
+	defer stop()
+	status := -1
+	var problem error
+	for problem == nil {
+		event, err := i.event()
+		if err != nil {
+			break
+		}
+		switch word, rest, _ := strings.Cut(event, " "); word {
+		case "stage":
+			i.stage = rest
+		case "resolved":
+			problem = i.resolved(ctx)
+		case "exit":
+			_, problem = fmt.Sscanf(rest, "%d", &status)
+		}
+	}
+	if problem != nil {
+		i.life.Close()
+	}
+	podmanErr, logErr := i.wait(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return 0, fmt.Errorf("install build dependencies: %w", ctx.Err())
+	case problem != nil:
+		return 0, problem
+	case logErr != nil:
+		return 0, fmt.Errorf("write log: %w", logErr)
+	case status < 0:
+		if podmanErr == nil {
+			podmanErr = errors.New("it ended without a status")
+		}
+		return 0, podmanError(ctx, "run", podmanErr, i.stderr)
+	}
+	return status, nil
+}
+
+// resolved decides, once apt has told what it would install, whether it is to do so. While it does,
+// the lock of the image to be is held.
+func (i *installation) resolved(ctx context.Context) error {
+	before, err := i.packages("before")
+	if err != nil {
+		return err
+	}
+	simulation, err := i.read("plan")
+	if err != nil {
+		return err
+	}
+	after, installs := foresee(before, simulation, i.plan.Architecture)
+	i.planned = installs
+	key := i.imageKey(after)
+	if i.unlock, err = i.engine.lock(ctx, "image-"+key); err != nil {
+		i.unlock = func() {}
+		return err
+	}
+	var known message.Image
+	order := "install\n"
+	if i.engine.load("images", key, &known) && i.engine.hasImage(known.ID) {
+		fmt.Fprintf(i.log, "reusing environment %s: it has these packages\n", key)
+		i.image, order = &known, "stop\n"
+	}
+	if _, err := i.orders.WriteString(order); err != nil {
+		return fmt.Errorf("direct installation: %w", err)
+	}
+	return nil
+}
+
+// imageKey is the key of an environment with the given packages.
+func (i *installation) imageKey(packages []string) string {
+	return digest(format, "environment", i.base.Key, strings.Join(packages, "\n"))
+}
+
+// failed makes an error of the stage in which apt failed.
+func (i *installation) failed(status int) error {
+	if i.stage == "resolve" {
+		said, err := i.read("plan")
+		if err != nil {
+			return err
+		}
+		if problem := unsatisfiable(said); problem != nil {
+			return problem
+		}
+		return fmt.Errorf("resolve build dependencies: apt: %s", lastError(said))
+	}
+	return fmt.Errorf("%s packages of %s: apt ended with status %d, see the log", i.stage, i.plan.Base.Release, status)
+}
+
+// commit makes the image.
+func (i *installation) commit(ctx context.Context) (message.Image, error) {
+	after, err := i.packages("after")
+	if err != nil {
+		return message.Image{}, err
+	}
+	key := i.imageKey(after)
+	out, err := i.engine.podman(ctx, "commit", "--quiet", "--pause=false", "--change=CMD [\"/bin/sh\"]",
+		"--change=LABEL "+label+"=", i.name, "localhost/foundry/env:"+key)
+	if err != nil {
+		return message.Image{}, err
+	}
+	id, err := imageID(out)
+	if err != nil {
+		return message.Image{}, err
+	}
+	image := message.Image{Key: key, ID: id, Base: i.base.Key, Packages: i.planned}
+	if image.Packages == nil {
+		image.Packages = []string{}
+	}
+	fmt.Fprintf(i.log, "made environment %s\n", key)
+	return image, i.engine.save("images", key, image)
+}
+
+// remember keeps the answer if apt has seen the same Release files as the plan: a mirror may have
+// changed in between.
+func (i *installation) remember(image message.Image) error {
+	seen, err := i.read("releases")
+	if err != nil {
+		return err
+	}
+	for _, r := range i.plan.releases {
+		if !slices.Contains(strings.Fields(seen), r.SHA256) {
+			return nil
+		}
+	}
+	return i.engine.save("answers", i.plan.key, image)
+}
+
+// maxOutput is the size of the largest file that is read from an installation.
+const maxOutput = 16 << 20
+
+func (i *installation) read(name string) (string, error) {
+	f, err := os.Open(filepath.Join(i.folder, "out", name))
+	if err != nil {
+		return "", fmt.Errorf("read result of installation: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxOutput))
+	if err != nil {
+		return "", fmt.Errorf("read result of installation: %w", err)
+	}
+	return string(data), nil
+}
+
+// packages reads a list of packages, sorted.
+func (i *installation) packages(name string) ([]string, error) {
+	text, err := i.read(name)
+	if err != nil {
+		return nil, err
+	}
+	list := strings.Fields(text)
+	if len(list) == 0 {
+		return nil, fmt.Errorf("read result of installation: no packages in %s", name)
+	}
+	slices.Sort(list)
+	return list, nil
+}

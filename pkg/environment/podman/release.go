@@ -1,0 +1,187 @@
+package podman
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"foundry/pkg/environment"
+)
+
+// maxRelease is the size of the largest Release file that is read.
+const maxRelease = 32 << 20
+
+// releaseTimeout is how long a mirror may take to answer.
+const releaseTimeout = 30 * time.Second
+
+// errNoRelease says that a source has neither InRelease nor Release.
+var errNoRelease = errors.New("no Release file")
+
+// A release is what a source's Release file was when it was looked at.
+type release struct {
+	URL      string `json:"url"`
+	ETag     string `json:"etag,omitempty"`
+	Modified string `json:"modified,omitempty"` // the Last-Modified header
+	SHA256   string `json:"sha256"`
+}
+
+// releases looks at the Release files of all sources at once. Nothing is verified here: the hashes
+// only tell whether anything has changed, what is installed is verified by apt.
+func (e *Engine) releases(ctx context.Context, sources []environment.SourceList) ([]release, error) {
+	found := make([]release, len(sources))
+	group, ctx := errgroup.WithContext(ctx)
+	for n, source := range sources {
+		group.Go(func() error {
+			r, err := e.release(ctx, source)
+			if err != nil {
+				return fmt.Errorf("read release %s of %s: %w", source.Suite, source.URI, err)
+			}
+			found[n] = r
+			return nil
+		})
+	}
+	return found, group.Wait()
+}
+
+// release looks at InRelease or, where a repository has none, at Release.
+func (e *Engine) release(ctx context.Context, source environment.SourceList) (release, error) {
+	look := e.fetchRelease
+	if strings.HasPrefix(source.URI, "file:") {
+		look = readRelease
+	}
+	folder := releaseFolder(source)
+	r, err := look(ctx, folder+"InRelease")
+	if errors.Is(err, errNoRelease) {
+		r, err = look(ctx, folder+"Release")
+	}
+	return r, err
+}
+
+// releaseFolder is where the Release files of a source are (sources.list(5)).
+func releaseFolder(source environment.SourceList) string {
+	uri := strings.TrimRight(source.URI, "/") + "/"
+	if flat, found := strings.CutSuffix(source.Suite, "/"); found {
+		if flat = strings.Trim(strings.TrimPrefix(flat, "./"), "/"); flat != "" && flat != "." {
+			uri += flat + "/"
+		}
+		return uri
+	}
+	return uri + "dists/" + source.Suite + "/"
+}
+
+func readRelease(_ context.Context, location string) (release, error) {
+	path, err := filePath(location)
+	if err != nil {
+		return release{}, err
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return release{}, errNoRelease
+	}
+	if err != nil {
+		return release{}, err
+	}
+	defer f.Close()
+	sum, err := hashRelease(f)
+	return release{URL: location, SHA256: sum}, err
+}
+
+// filePath is the folder or file that a file URI names.
+func filePath(uri string) (string, error) {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return "", err
+	}
+	path := u.Path
+	if path == "" {
+		path = u.Opaque
+	}
+	if u.Host != "" || !filepath.IsAbs(path) {
+		return "", fmt.Errorf("%s is not file: and an absolute folder", uri)
+	}
+	return filepath.Clean(path), nil
+}
+
+// fetchRelease asks the mirror whether the file has changed since it was looked at last.
+func (e *Engine) fetchRelease(ctx context.Context, location string) (release, error) {
+	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, location, nil)
+	if err != nil {
+		return release{}, err
+	}
+	request.Header.Set("User-Agent", "foundry")
+	key := digest(location)
+	var last release
+	if e.load("releases", key, &last) && last.URL == location {
+		if last.ETag != "" {
+			request.Header.Set("If-None-Match", last.ETag)
+		}
+		if last.Modified != "" {
+			request.Header.Set("If-Modified-Since", last.Modified)
+		}
+	}
+	response, err := e.client.Do(request)
+	if err != nil {
+		return release{}, err
+	}
+	defer response.Body.Close()
+	switch response.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotModified:
+		if last.SHA256 != "" {
+			return last, nil
+		}
+		return release{}, errors.New("mirror says that an unknown file is unchanged")
+	case http.StatusNotFound, http.StatusForbidden, http.StatusGone: // S3 says forbidden
+		return release{}, errNoRelease
+	default:
+		return release{}, fmt.Errorf("mirror answers %s", response.Status)
+	}
+	sum, err := hashRelease(response.Body)
+	if err != nil {
+		return release{}, err
+	}
+	r := release{URL: location, ETag: response.Header.Get("ETag"), Modified: response.Header.Get("Last-Modified"), SHA256: sum}
+	if r != last {
+		if err := e.save("releases", key, r); err != nil {
+			return release{}, err
+		}
+	}
+	return r, nil
+}
+
+func hashRelease(r io.Reader) (string, error) {
+	h := sha256.New()
+	n, err := io.Copy(h, io.LimitReader(r, maxRelease+1))
+	switch {
+	case err != nil:
+		return "", err
+	case n > maxRelease:
+		return "", fmt.Errorf("it is larger than %d bytes", maxRelease)
+	case n == 0:
+		return "", errors.New("it is empty")
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// newClient is a client that neither this host's proxy nor its cookies have a part in.
+func newClient() *http.Client {
+	transport := &http.Transport{
+		MaxIdleConnsPerHost: 4, IdleConnTimeout: 2 * time.Minute,
+		TLSHandshakeTimeout: releaseTimeout, ResponseHeaderTimeout: releaseTimeout,
+		ForceAttemptHTTP2: true,
+	}
+	return &http.Client{Transport: transport}
+}

@@ -1,0 +1,244 @@
+package podman
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// oldest is the oldest podman that is known to work.
+const oldest = 4
+
+const fixPodman = "apt-get install podman runc uidmap mmdebstrap"
+
+// findPodman returns podman's path.
+func findPodman(ctx context.Context) (string, error) {
+	binary, err := exec.LookPath("podman")
+	if err != nil {
+		return "", &SetupError{Problem: "podman is not installed", Fix: fixPodman}
+	}
+	out, err := exec.CommandContext(ctx, binary, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("ask podman for its version: %w", err)
+	}
+	major, text := parseVersion(string(out))
+	if major < oldest {
+		return "", &SetupError{
+			Problem: fmt.Sprintf("podman %s is too old, version %d or later is needed", text, oldest),
+			Fix:     "upgrade to Debian 12 or later and run: " + fixPodman,
+		}
+	}
+	return binary, nil
+}
+
+var versionPattern = regexp.MustCompile(`\b(\d+)\.\d+[^\s]*`)
+
+func parseVersion(out string) (major int, text string) {
+	m := versionPattern.FindStringSubmatch(out)
+	if m == nil {
+		return 0, strconv.Quote(strings.TrimSpace(out))
+	}
+	major, err := strconv.Atoi(m[1])
+	if err != nil {
+		return 0, m[0]
+	}
+	return major, m[0]
+}
+
+// checkUser finds out whether this user may have more user ids than its own (subuid(5)), without
+// which no package can be installed.
+func checkUser() error {
+	if os.Getuid() == 0 {
+		return nil
+	}
+	if _, err := exec.LookPath("newuidmap"); err != nil {
+		return &SetupError{Problem: "newuidmap is not installed, without it only root can use podman", Fix: "apt-get install uidmap"}
+	}
+	name := strconv.Itoa(os.Getuid())
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
+		found, err := hasRange(file, name, strconv.Itoa(os.Getuid()))
+		if err != nil {
+			return err
+		}
+		if !found {
+			return &SetupError{
+				Problem: fmt.Sprintf("user %s has no range of 65536 ids in %s", name, file),
+				Fix:     fmt.Sprintf("usermod --add-subuids 200000-265535 --add-subgids 200000-265535 %s (as root, with a range that is free)", name),
+			}
+		}
+	}
+	return nil
+}
+
+// hasRange tells whether file gives one of the names 65536 ids or more (subuid(5)).
+func hasRange(file string, names ...string) (bool, error) {
+	f, err := os.Open(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read ranges of ids: %w", err)
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		fields := strings.Split(lines.Text(), ":")
+		if len(fields) != 3 {
+			continue
+		}
+		count, err := strconv.Atoi(fields[2])
+		if err != nil || count < 65536 {
+			continue
+		}
+		for _, name := range names {
+			if fields[0] == name {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// configuration of podman, file name below the storage folder and content.
+var configuration = map[string]string{
+	"containers.conf": `[containers]
+base_hosts_file = "none"
+http_proxy = false
+log_driver = "none"
+pids_limit = 0
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "none"
+`,
+	"registries.conf": "unqualified-search-registries = []\n",
+	"storage.conf":    "[storage]\ndriver = \"overlay\"\ngraphroot = \"@STORAGE@/storage\"\nrunroot = \"@STORAGE@/run\"\n",
+	// Images come from podman import and from the artifact store, which has its own digests.
+	"home/.config/containers/policy.json": `{"default": [{"type": "insecureAcceptAnything"}]}` + "\n",
+	"hosts":                               "127.0.0.1\tlocalhost foundry\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+	"resolv.conf":                         "",
+}
+
+// prepare makes the folders and configuration, and after a start of the system clears what the
+// one before left behind.
+func (e *Engine) prepare(ctx context.Context) error {
+	run := filepath.Join(e.storage, "run")
+	for _, dir := range []string{
+		e.storage, e.indexes, run, filepath.Join(e.storage, "tmp"), filepath.Join(e.storage, "home/.config/containers"),
+		filepath.Join(e.indexes, "locks"), filepath.Join(e.indexes, "answers"),
+		filepath.Join(e.indexes, "images"), filepath.Join(e.indexes, "bases"),
+		filepath.Join(e.indexes, "releases"), filepath.Join(e.indexes, "blobs"),
+	} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("make cache folder: %w", err)
+		}
+	}
+	for name, content := range configuration {
+		content = strings.ReplaceAll(content, "@STORAGE@", e.storage)
+		if err := writeChanged(filepath.Join(e.storage, name), content); err != nil {
+			return err
+		}
+	}
+	home := filepath.Join(e.storage, "home")
+	e.environ = []string{
+		"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOME=" + home,
+		"XDG_CONFIG_HOME=" + filepath.Join(home, ".config"),
+		"XDG_DATA_HOME=" + filepath.Join(home, ".local/share"),
+		"XDG_RUNTIME_DIR=" + run,
+		"TMPDIR=" + filepath.Join(e.storage, "tmp"),
+		"CONTAINERS_CONF=" + filepath.Join(e.storage, "containers.conf"),
+		"CONTAINERS_STORAGE_CONF=" + filepath.Join(e.storage, "storage.conf"),
+		"CONTAINERS_REGISTRIES_CONF=" + filepath.Join(e.storage, "registries.conf"),
+		"LC_ALL=C.UTF-8",
+	}
+	return e.boot(ctx, run)
+}
+
+// boot does what is to be done once after each start of the system.
+func (e *Engine) boot(ctx context.Context, run string) error {
+	unlock, err := e.lock(ctx, "boot")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	boot, err := bootID()
+	if err != nil {
+		return err
+	}
+	marker := filepath.Join(run, "boot")
+	driver := filepath.Join(e.storage, "driver")
+	before, err := os.ReadFile(marker)
+	if err == nil && string(before) == boot {
+		known, err := os.ReadFile(driver)
+		if err == nil {
+			e.setGlobals(strings.Fields(string(known)))
+			return nil
+		}
+	}
+	if err := os.RemoveAll(run); err != nil {
+		return fmt.Errorf("clear run-time folder: %w", err)
+	}
+	if err := os.MkdirAll(run, 0o700); err != nil {
+		return fmt.Errorf("make run-time folder: %w", err)
+	}
+	flags, err := e.chooseDriver(ctx, driver)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(driver, []byte(strings.Join(flags, " "))); err != nil {
+		return err
+	}
+	return writeFile(marker, []byte(boot))
+}
+
+// chooseDriver finds the first storage driver that works here; a storage that exists keeps its.
+func (e *Engine) chooseDriver(ctx context.Context, file string) ([]string, error) {
+	choices := [][]string{{"--storage-driver=overlay"}}
+	if fuse, err := exec.LookPath("fuse-overlayfs"); err == nil {
+		choices = append(choices, []string{"--storage-driver=overlay", "--storage-opt=overlay.mount_program=" + fuse})
+	}
+	choices = append(choices, []string{"--storage-driver=vfs"})
+	if known, err := os.ReadFile(file); err == nil && len(known) > 0 {
+		choices = [][]string{strings.Fields(string(known))}
+	}
+	var first error
+	for _, flags := range choices {
+		e.setGlobals(flags)
+		_, err := e.podman(ctx, "info", "--format", "{{.Store.GraphDriverName}}")
+		if err == nil {
+			return flags, nil
+		}
+		if first == nil {
+			first = err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, fmt.Errorf("prepare container storage %s: %w", e.storage, first)
+}
+
+func (e *Engine) setGlobals(driver []string) {
+	run := filepath.Join(e.storage, "run")
+	e.globals = append([]string{
+		"--root=" + filepath.Join(e.storage, "storage"), "--runroot=" + run, "--tmpdir=" + filepath.Join(run, "libpod"),
+	}, driver...)
+}
+
+// writeChanged writes content to the file unless it is there.
+func writeChanged(path, content string) error {
+	if old, err := os.ReadFile(path); err == nil && string(old) == content {
+		return nil
+	}
+	return writeFile(path, []byte(content))
+}

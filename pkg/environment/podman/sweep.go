@@ -1,0 +1,107 @@
+package podman
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// label marks a container with the process that started it.
+const label = "foundry.owner"
+
+// staleVolume is how old a volume that no container uses is when it is removed: one that is
+// younger may belong to a container that is being made.
+const staleVolume = time.Hour
+
+// ownLabel says which process this is, in a way that no later process shares.
+func ownLabel() (string, error) {
+	boot, err := bootID()
+	if err != nil {
+		return "", err
+	}
+	start, err := startTime(os.Getpid())
+	if err != nil {
+		return "", fmt.Errorf("read own start time: %w", err)
+	}
+	return fmt.Sprintf("%s=%s/%d/%d", label, boot, os.Getpid(), start), nil
+}
+
+// dead tells whether the process that a label names has ended. What is not understood is not dead.
+func dead(owner string) bool {
+	fields := strings.Split(owner, "/")
+	if len(fields) != 3 {
+		return false
+	}
+	boot, err := bootID()
+	if err != nil {
+		return false
+	}
+	if fields[0] != boot {
+		return true
+	}
+	pid, err := strconv.Atoi(fields[1])
+	if err != nil {
+		return false
+	}
+	start, err := startTime(pid)
+	if errors.Is(err, os.ErrNotExist) {
+		return true
+	}
+	return err == nil && strconv.FormatUint(start, 10) != fields[2]
+}
+
+// Sweep implements environment.Runtime.
+func (e *Engine) Sweep(ctx context.Context) error {
+	out, err := e.podman(ctx, "ps", "--all", "--filter=label="+label, "--format=json")
+	if err != nil {
+		return err
+	}
+	var containers []struct {
+		ID     string
+		Labels map[string]string
+	}
+	if err := json.Unmarshal(out, &containers); err != nil {
+		return fmt.Errorf("read podman's list of containers: %w", err)
+	}
+	var problems []error
+	for _, c := range containers {
+		if dead(c.Labels[label]) {
+			problems = append(problems, e.remove(ctx, c.ID))
+		}
+	}
+	problems = append(problems, e.sweepVolumes(ctx))
+	return errors.Join(problems...)
+}
+
+// sweepVolumes removes what is left where podman was killed between making a volume and the
+// container for it, or between removing the two.
+func (e *Engine) sweepVolumes(ctx context.Context) error {
+	out, err := e.podman(ctx, "volume", "ls", "--filter=dangling=true", "--format=json")
+	if err != nil {
+		return err
+	}
+	var volumes []struct {
+		Name      string
+		CreatedAt time.Time
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(out, &volumes); err != nil {
+		return fmt.Errorf("read podman's list of volumes: %w", err)
+	}
+	for _, v := range volumes {
+		if time.Since(v.CreatedAt) < staleVolume {
+			continue
+		}
+		if _, err := e.podman(ctx, "volume", "rm", v.Name); err != nil && ctx.Err() != nil {
+			return err
+		}
+	}
+	return nil
+}
