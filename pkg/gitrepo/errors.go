@@ -154,11 +154,11 @@ func tellingLine(stderr string) string {
 	return plain(best, 300)
 }
 
-// plain makes foreign text fit for a log line: valid UTF-8, no control characters, which could
-// steer a terminal, and at most limit bytes.
+// plain makes foreign text fit for a log line: valid UTF-8, nothing that steers a terminal or
+// turns the direction of text, and about limit bytes at most.
 func plain(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == utf8.RuneError {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
 			return ' '
 		}
 		return r

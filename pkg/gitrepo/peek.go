@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -78,6 +79,9 @@ func (m *Mirror) peek(ctx context.Context, lock *os.File, heads []Head) error {
 		}.do(ctx)
 		return err
 	}
+	if _, err := os.Stat(filepath.Join(m.path, wholeMark)); err == nil {
+		return fetch()
+	}
 	options := []string{"--depth=1", "--filter=tree:0"}
 	if localPath(m.url) != "" {
 		// The other side is run on this host, by this user, and can be told to filter.
@@ -85,8 +89,18 @@ func (m *Mirror) peek(ctx context.Context, lock *os.File, heads []Head) error {
 	}
 	err := fetch(options...)
 	var failed *runError
-	if errors.As(err, &failed) && strings.Contains(failed.stderr, "does not support shallow") {
-		return fetch()
+	if !errors.As(err, &failed) || !strings.Contains(failed.stderr, "does not support shallow") {
+		return err
 	}
-	return err
+	// git has noted that missing objects can be had one by one, which is not so: begin again.
+	if err := m.remake(ctx, formatOf(heads[0].Commit)); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(m.path, wholeMark), nil, 0o600); err != nil {
+		return fmt.Errorf("make mirror %s: %w", m.path, err)
+	}
+	return fetch()
 }
+
+// wholeMark is the file in a peeked mirror whose remote repository can only be fetched whole.
+const wholeMark = "foundry-whole"

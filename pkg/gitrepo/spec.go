@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // A Spec names a repository and which of its heads are meant.
@@ -146,7 +147,7 @@ var hashPattern = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 func isHash(s string) bool { return hashPattern.MatchString(s) }
 
 // validName tells whether name can be a branch, by the rules of git-check-ref-format(1) and
-// without a "-" at its beginning, which makes it an option.
+// without a "-" at its beginning, which makes it an option, or characters that cannot be seen.
 func validName(name string) bool {
 	if name == "" || len(name) > 255 || name == "@" || name[0] == '-' || name[0] == '/' ||
 		strings.HasSuffix(name, "/") || strings.HasSuffix(name, ".") ||
@@ -154,7 +155,7 @@ func validName(name string) bool {
 		return false
 	}
 	for _, r := range name {
-		if r <= ' ' || r == 0x7f || r == '\uFFFD' || strings.ContainsRune(`~^:?*[\`, r) {
+		if r == ' ' || r == '\uFFFD' || !unicode.IsPrint(r) || strings.ContainsRune(`~^:?*[\`, r) {
 			return false
 		}
 	}

@@ -32,8 +32,8 @@ func CheckURL(rawURL string) error {
 		return refuse("empty URL")
 	case len(rawURL) > maxURL:
 		return fmt.Errorf("%w: URL is longer than %d bytes", ErrURL, maxURL)
-	case !utf8.ValidString(rawURL) || strings.ContainsFunc(rawURL, unicode.IsControl):
-		return refuse("control characters or no UTF-8")
+	case !utf8.ValidString(rawURL) || strings.ContainsFunc(rawURL, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return refuse("characters that cannot be printed")
 	case strings.Contains(rawURL, "#"):
 		return refuse("\"#\" in the URL")
 	case rawURL[0] == '-':
