@@ -51,7 +51,9 @@ bench: ## measure foundry beside plain tools, RUNS (3) times
 	@$(MAKE) --no-print-directory build
 	scripts/bench/run $(RUNS)
 
-install: build ## install into DESTDIR/PREFIX (/usr/local)
+# Does not build: it is mostly root who installs.
+install: ## install what "make build" has made into DESTDIR/PREFIX (/usr/local)
+	@test -x bin/foundry || { echo "install: no programs in bin/" >&2; echo "hint: make build" >&2; exit 1; }
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 0755 $(PROGRAMS:%=bin/%) $(DESTDIR)$(PREFIX)/bin/
 

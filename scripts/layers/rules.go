@@ -34,10 +34,11 @@ var layers = [][]string{
 // adapters is the line of the table whose packages are chosen by main programs only.
 const adapters = 5
 
-// choosers may import adapters outside of a main.go. The herder carries the embedded bus.
+// choosers may import adapters outside of a main.go. The herder carries the embedded bus, and its
+// demonstration installs a package in a clean container.
 var choosers = map[string][]string{
 	"bots/internal/wire": {"pkg/bus/jetstream", "pkg/artifact/objectstore", "pkg/artifact/folder", "pkg/artifact/s3"},
-	"bots/foundry":       {"pkg/bus/jetstream"},
+	"bots/foundry":       {"pkg/bus/jetstream", "pkg/environment/podman"},
 }
 
 // owners are the only packages, tests included, that import what begins with the key.
