@@ -92,16 +92,12 @@ func (d *demo) prove(ctx context.Context, s *session) error {
 		return fmt.Errorf("find the installed package: %d files", len(debs))
 	}
 	d.say("\nthe chain of signatures, from the installed package to the commit:")
-	target, err := readTarget(debs[0])
-	if err != nil {
-		return err
-	}
-	ch, err := s.trace(ctx, d.State, target)
+	ch, err := s.trace(ctx, d.State, traceTarget{path: debs[0]})
 	if err != nil {
 		return err
 	}
 	ch.print(d.out)
-	if !ch.holds() {
+	if !ch.Whole {
 		return errors.New("the chain of signatures does not hold")
 	}
 	return nil

@@ -140,7 +140,7 @@ func prepareKeys(state string) ([]jetstream.User, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open nkey of %s: %w", program, err)
 		}
-		users = append(users, jetstream.User{NKeyPublic: public, Name: program, Topics: topics})
+		users = append(users, jetstream.User{NKey: public, Role: jetstream.Role{All: true}})
 	}
 	pkg, created, err := trust.LoadOrCreate(filepath.Join(state, "keys", "package.asc"), "foundry packages")
 	if err != nil {

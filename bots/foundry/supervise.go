@@ -138,9 +138,9 @@ func (s *supervisor) signal(sig syscall.Signal) {
 	}
 }
 
-// check lets every child check its flags and configuration, and returns what the first that is
+// checkChildren lets every child check its flags and configuration, and returns what the first that is
 // not content says.
-func check(ctx context.Context, children []child) error {
+func checkChildren(ctx context.Context, children []child) error {
 	for _, c := range children {
 		out, err := exec.CommandContext(ctx, c.path, append(c.args, "--check")...).CombinedOutput()
 		var exit *exec.ExitError

@@ -66,7 +66,7 @@ func (f *foundry) run(signals <-chan os.Signal) error {
 	if err != nil {
 		return err
 	}
-	if err := check(ctx, children); err != nil {
+	if err := checkChildren(ctx, children); err != nil {
 		return err
 	}
 	closeBus, err := f.bus(users)
@@ -188,7 +188,7 @@ func (f *foundry) bus(users []jetstream.User) (closeBus func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := jetstream.StartServer(jetstream.ServerOptions{Dir: f.path("bus"), Host: host, Port: port, Users: users})
+	server, err := jetstream.StartServer(jetstream.ServerOptions{Dir: f.path("bus"), Host: host, Port: port, Users: users, Log: f.log})
 	if err != nil {
 		return nil, err
 	}
