@@ -50,7 +50,7 @@ bots notice changes by themselves.`,
 func (c *client) trustAddCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "add FILE.asc TOPIC…",
-		Short:   "Let the public keys in a file speak on topics",
+		Short:   "Believe the public keys in a file on topics",
 		Example: "  gpg --armor --export alice@example.org > alice.asc\n  foundry trust add alice.asc committers",
 		Args:    atLeast(2, "a file with public keys and at least one topic"),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
@@ -123,7 +123,7 @@ func (c *client) trustAdd(path string, names []string) error {
 	if err != nil {
 		return bot.Hint(err, "the file holds public OpenPGP keys, as gpg --armor --export KEY writes them")
 	}
-	if err := c.prepare(); err != nil {
+	if err := bot.PrepareState(c.State); err != nil {
 		return err
 	}
 	for _, name := range names {
@@ -135,13 +135,10 @@ func (c *client) trustAdd(path string, names []string) error {
 		return printJSON(c.out, ring.Keys())
 	}
 	for _, key := range ring.Keys() {
-		fmt.Fprintf(c.out, "%s  %s  may speak on %s%s\n", key.Fingerprint, bot.Printable(key.Name), strings.Join(names, ", "), validity(key))
+		fmt.Fprintf(c.out, "%s  %s  is believed on %s%s\n", key.Fingerprint, bot.Printable(key.Name), strings.Join(names, ", "), validity(key))
 	}
 	return nil
 }
-
-// prepare makes sure that there is a state folder of this version.
-func (c *client) prepare() error { return bot.PrepareState(c.State) }
 
 // trusted is one keyring of the trust folder.
 type trusted struct {
@@ -149,7 +146,7 @@ type trusted struct {
 	Keys  []trust.KeyInfo `json:"keys"`
 }
 
-// trusted reads the named keyrings of a state folder, those that are there.
+// readTrust reads the named keyrings of a state folder, those that are there.
 func readTrust(state string, names []string) ([]trusted, error) {
 	all := []trusted{}
 	for _, name := range names {
@@ -218,12 +215,18 @@ func (c *client) trustRemove(print string, names []string) error {
 	if len(print) != 40 && len(print) != 64 || strings.Trim(print, "0123456789ABCDEF") != "" {
 		return bot.Usage(fmt.Sprintf("%q is not a fingerprint", print), "give all 40 digits, as foundry trust list shows them")
 	}
-	for _, name := range names {
-		err := trust.Remove(bot.TrustDir(c.State), name, print)
-		if errors.Is(err, fs.ErrNotExist) {
+	for _, name := range names { // all or none
+		known, err := readTrust(c.State, []string{name})
+		if err != nil {
+			return err
+		}
+		if len(known) == 0 || !slices.ContainsFunc(known[0].Keys, func(k trust.KeyInfo) bool { return k.Fingerprint == print }) {
 			return bot.Hint(fmt.Errorf("key %s is not among those of %s", print, name), "see foundry trust list "+name)
 		}
-		if err != nil {
+	}
+	for _, name := range names {
+		err := trust.Remove(bot.TrustDir(c.State), name, print)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // another was faster
 			return err
 		}
 	}

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"foundry/pkg/bot"
+	"foundry/pkg/bus"
+	"foundry/pkg/message"
+	"foundry/pkg/trust"
+)
+
+const (
+	// statusLast is how many of the last failures and rejects are shown.
+	statusLast = 5
+	// expirySoon is how long before a key's expiry it is pointed out.
+	expirySoon = 30 * 24 * time.Hour
+)
+
+// status is what there is to say about a foundry as a whole.
+type status struct {
+	Bus       statusBus        `json:"bus"`
+	Endpoints []statusEndpoint `json:"endpoints"`
+	Failures  []statusEntry    `json:"failures"` // the latest first
+	Rejects   []statusReject   `json:"rejects"`  // the latest first
+	Keys      statusKeys       `json:"keys"`
+	Problems  []string         `json:"problems"` // what keeps the foundry from working
+}
+
+type statusBus struct {
+	URL        string `json:"url,omitempty"`
+	Reachable  bool   `json:"reachable"`
+	Problem    string `json:"problem,omitempty"`
+	Messages   int    `json:"messages"`
+	Bytes      int64  `json:"bytes"`
+	Unbelieved int    `json:"unbelieved"` // kept messages that are not believed
+}
+
+// statusEndpoint is one load-balancing group.
+type statusEndpoint struct {
+	Endpoint string         `json:"endpoint"`
+	Bot      string         `json:"bot"`
+	Arch     string         `json:"arch,omitempty"`
+	Bots     int            `json:"bots"`
+	States   map[string]int `json:"states"` // how many are "idle", "busy", "stopping"
+	Failed   int64          `json:"failed"` // failures published since the bots were started
+	Error    string         `json:"last_error,omitempty"`
+}
+
+type statusEntry struct {
+	Time    time.Time `json:"time"`
+	Context string    `json:"context"`
+	Summary string    `json:"summary"`
+}
+
+type statusReject struct {
+	Time time.Time `json:"time"`
+	By   string    `json:"by"` // instance of the bot that did not believe the message
+	message.Reject
+}
+
+// statusKeys sums the keyrings up.
+type statusKeys struct {
+	Trusted  int         `json:"trusted"`          // different keys in all keyrings
+	Expiring []statusKey `json:"expiring"`         // soon, or already, or revoked
+	Next     *time.Time  `json:"next,omitempty"`   // when the next key expires
+	Missing  []string    `json:"missing_keyrings"` // topics of the pipeline on which nobody is believed
+}
+
+type statusKey struct {
+	Topic string `json:"topic"`
+	trust.KeyInfo
+}
+
+func (c *client) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Show on one page whether the foundry works",
+		Long: `Status shows the bus, the bots of each endpoint, the last failures, the last messages that were not believed, and keys
+that expire. It ends with status 1 when the bus cannot be reached or a step of the pipeline has no bot.`,
+		Args: exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.status(cmd.Context()) },
+	}
+}
+
+func (c *client) status(ctx context.Context) error {
+	s, err := c.open(ctx)
+	if err != nil {
+		if c.JSON {
+			return errors.Join(err, printJSON(c.out, status{Bus: statusBus{Problem: err.Error()}, Problems: []string{err.Error()}}))
+		}
+		return err
+	}
+	defer s.close()
+	st, err := s.status(ctx, &c.Settings, time.Now())
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = printJSON(c.out, st)
+	} else {
+		err = st.print(c.out)
+	}
+	if err == nil && len(st.Problems) > 0 {
+		err = bot.Exit(bot.ExitFailure)
+	}
+	return err
+}
+
+// status gathers what status shows.
+func (s *session) status(ctx context.Context, settings *bot.Settings, now time.Time) (*status, error) {
+	st := &status{Endpoints: []statusEndpoint{}, Failures: []statusEntry{}, Rejects: []statusReject{}, Problems: []string{}}
+	st.Bus.Reachable = s.Herd.Connected()
+	st.Bus.URL, _ = settings.BusURL() // it was found when connecting
+	if err := s.statusMessages(ctx, st); err != nil {
+		return nil, err
+	}
+	states, err := bot.ListBots(ctx, s.Herd)
+	if err != nil {
+		return nil, err
+	}
+	st.Endpoints = endpoints(states)
+	st.Problems = append(st.Problems, missingBots(states)...)
+	rings, err := readTrust(settings.State, keyrings())
+	if err != nil {
+		return nil, err
+	}
+	st.Keys = keyStatus(rings, now)
+	for _, topic := range st.Keys.Missing {
+		st.Problems = append(st.Problems, "nobody is believed on "+topic)
+	}
+	return st, nil
+}
+
+// statusMessages counts the messages that are kept and remembers the last failures and rejects.
+func (s *session) statusMessages(ctx context.Context, st *status) error {
+	err := s.Bus.Tail(ctx, bus.Filter{}, func(raw bus.Raw) error {
+		st.Bus.Messages++
+		st.Bus.Bytes += int64(len(raw.Payload))
+		m, body, err := s.sealer.Open(raw)
+		if err != nil {
+			st.Bus.Unbelieved++
+			return nil
+		}
+		switch b := body.(type) {
+		case *message.Failure:
+			st.Failures = append(st.Failures, statusEntry{m.Time, m.Context, summary(b)})
+		case *message.Reject:
+			st.Rejects = append(st.Rejects, statusReject{m.Time, m.Bot.Instance, *b})
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read messages: %w", err)
+	}
+	slices.Reverse(st.Failures)
+	slices.Reverse(st.Rejects)
+	st.Failures = st.Failures[:min(len(st.Failures), statusLast)]
+	st.Rejects = st.Rejects[:min(len(st.Rejects), statusLast)]
+	return nil
+}
+
+// endpoints groups bots, which are in the order of their endpoints.
+func endpoints(states []bus.State) []statusEndpoint {
+	all := []statusEndpoint{}
+	for _, b := range states {
+		if len(all) == 0 || all[len(all)-1].Endpoint != b.Endpoint {
+			all = append(all, statusEndpoint{Endpoint: b.Endpoint, Bot: b.Bot, Arch: b.Arch, States: map[string]int{}})
+		}
+		e := &all[len(all)-1]
+		e.Bots++
+		e.States[b.State]++
+		e.Failed += b.Failed
+		if b.LastError > e.Error { // they begin with their time
+			e.Error = b.LastError
+		}
+	}
+	return all
+}
+
+// missingBots says which steps nobody does.
+func missingBots(states []bus.State) (problems []string) {
+	alive := func(program, arch string) bool {
+		return slices.ContainsFunc(states, func(b bus.State) bool {
+			return b.Bot == program && (arch == "" || b.Arch == "" || b.Arch == arch)
+		})
+	}
+	for _, program := range bot.Programs() {
+		if !alive(program, "") {
+			problems = append(problems, "no "+program+" is alive")
+		}
+	}
+	for _, b := range states {
+		for _, program := range []string{"provisionbot", "buildbot", "signbot"} {
+			problem := fmt.Sprintf("no %s for %s is alive", program, b.Arch)
+			if b.Arch != "" && alive(program, "") && !alive(program, b.Arch) && !slices.Contains(problems, problem) {
+				problems = append(problems, problem)
+			}
+		}
+	}
+	return problems
+}
+
+// keyStatus sums keyrings up.
+func keyStatus(rings []trusted, now time.Time) statusKeys {
+	k := statusKeys{Expiring: []statusKey{}, Missing: []string{}}
+	seen := map[string]bool{}
+	there := map[string]bool{}
+	for _, ring := range rings {
+		there[ring.Topic] = len(ring.Keys) > 0
+		for _, key := range ring.Keys {
+			seen[key.Fingerprint] = true
+			if key.Revoked || !key.Expires.IsZero() && key.Expires.Before(now.Add(expirySoon)) {
+				k.Expiring = append(k.Expiring, statusKey{ring.Topic, key})
+			}
+			if !key.Expires.IsZero() && key.Expires.After(now) && (k.Next == nil || key.Expires.Before(*k.Next)) {
+				k.Next = &key.Expires
+			}
+		}
+	}
+	k.Trusted = len(seen)
+	for _, topic := range []message.Topic{
+		message.Commits, message.Sources, message.Provisions, message.Builds, message.Signs, message.Dists,
+	} {
+		if !there[string(topic)] {
+			k.Missing = append(k.Missing, string(topic))
+		}
+	}
+	return k
+}
+
+// print writes the page.
+func (st *status) print(w io.Writer) error {
+	fmt.Fprintf(w, "bus        %s, %d messages, %.1f MB", st.Bus.URL, st.Bus.Messages, float64(st.Bus.Bytes)/1e6)
+	if st.Bus.Unbelieved > 0 {
+		fmt.Fprintf(w, ", %d of them not believed", st.Bus.Unbelieved)
+	}
+	fmt.Fprintf(w, "\nkeys       %d trusted", st.Keys.Trusted)
+	if st.Keys.Next != nil {
+		fmt.Fprintf(w, ", the next expires on %s", st.Keys.Next.Format(time.DateOnly))
+	}
+	fmt.Fprintln(w)
+	for _, key := range st.Keys.Expiring {
+		fmt.Fprintf(w, "           %s  %s  %s%s\n", key.Fingerprint, key.Topic, bot.Printable(key.Name), validity(key.KeyInfo))
+	}
+	if err := st.printEndpoints(w); err != nil {
+		return err
+	}
+	if len(st.Failures) > 0 {
+		fmt.Fprintln(w, "\nlast failures")
+	}
+	for _, f := range st.Failures {
+		fmt.Fprintln(w, bot.Printable(fmt.Sprintf("  %s  %s  %s", f.Time.Local().Format(time.DateTime), f.Context, f.Summary)))
+	}
+	if len(st.Rejects) > 0 {
+		fmt.Fprintln(w, "\nlast messages that were not believed")
+	}
+	for _, r := range st.Rejects {
+		fmt.Fprintln(w, bot.Printable(fmt.Sprintf("  %s  %s: %s  (%s)", r.Time.Local().Format(time.DateTime), r.Subject, r.Reason, r.By)))
+	}
+	fmt.Fprintln(w)
+	if len(st.Problems) == 0 {
+		_, err := fmt.Fprintln(w, "every step of the pipeline has a bot")
+		return err
+	}
+	for _, p := range st.Problems {
+		fmt.Fprintf(w, "✗ %s\n", bot.Printable(p))
+	}
+	_, err := fmt.Fprintln(w, "hint: start what is missing: foundry up, or the bot's own program")
+	return err
+}
+
+func (st *status) printEndpoints(w io.Writer) error {
+	if len(st.Endpoints) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ENDPOINT\tBOTS\tSTATE\tFAILED\tLAST TROUBLE")
+	for _, e := range st.Endpoints {
+		var states []string
+		for _, name := range []string{"busy", "idle", "stopping"} {
+			if n := e.States[name]; n > 0 {
+				states = append(states, fmt.Sprintf("%d %s", n, name))
+			}
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\n", bot.Printable(e.Endpoint), e.Bots, strings.Join(states, ", "), e.Failed, bot.Printable(orDash(e.Error)))
+	}
+	return table.Flush()
+}

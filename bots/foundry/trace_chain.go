@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"foundry/pkg/bot"
+	"foundry/pkg/message"
+)
+
+// chain is what is known of a package, from the file back to the commit.
+type chain struct {
+	Target  string            `json:"target"`
+	Package message.Published `json:"package"`
+	Whole   bool              `json:"whole"` // every check held
+	Links   []*link           `json:"links"`
+
+	verbose bool
+}
+
+// link is one station of a chain.
+type link struct {
+	Name    string       `json:"link"`
+	About   string       `json:"about"`
+	Message *linkMessage `json:"message,omitempty"` // nil for what is no message
+	Key     string       `json:"key,omitempty"`     // fingerprint of the key that signed the thing itself
+	Checks  []finding    `json:"checks"`
+}
+
+// linkMessage is the message of a link.
+type linkMessage struct {
+	ID     message.ID    `json:"id"`
+	Topic  message.Topic `json:"topic"`
+	Time   time.Time     `json:"time"`
+	Bot    message.Bot   `json:"bot"`
+	Signer string        `json:"signer"` // fingerprint of the message key
+}
+
+// finding is one thing that was looked at.
+type finding struct {
+	What    string `json:"what"`
+	Result  string `json:"result"`            // one of the results below
+	Problem string `json:"problem,omitempty"` // why it failed or was left out
+	Hint    string `json:"hint,omitempty"`
+}
+
+// The results of a check.
+const (
+	resultHolds   = "holds"
+	resultFails   = "fails"
+	resultLeftOut = "left out"
+)
+
+// check notes what was looked at; a nil err means that it holds.
+func (l *link) check(what string, err error) {
+	c := finding{What: what, Result: resultHolds}
+	if err != nil {
+		c.Result, c.Problem, c.Hint = resultFails, err.Error(), bot.HintOf(err)
+	}
+	l.Checks = append(l.Checks, c)
+}
+
+// leaveOut notes what could not be looked at without that being wrong.
+func (l *link) leaveOut(what, why string) {
+	l.Checks = append(l.Checks, finding{What: what, Result: resultLeftOut, Problem: why})
+}
+
+// mark sums a link up.
+func (l *link) mark() string {
+	switch {
+	case slices.ContainsFunc(l.Checks, func(c finding) bool { return c.Result == resultFails }):
+		return "✗"
+	case !slices.ContainsFunc(l.Checks, func(c finding) bool { return c.Result == resultHolds }):
+		return "–"
+	}
+	return "✓"
+}
+
+// lastLink is the name of the link that a whole chain ends with.
+const lastLink = "git"
+
+// holds tells whether the chain goes to its end and nothing in it fails.
+func (ch *chain) holds() bool {
+	if len(ch.Links) == 0 || ch.Links[len(ch.Links)-1].Name != lastLink {
+		return false
+	}
+	return !slices.ContainsFunc(ch.Links, func(l *link) bool { return l.mark() == "✗" })
+}
+
+// print writes a line for each link and below it what does not hold.
+func (ch *chain) print(w io.Writer) {
+	for _, l := range ch.Links {
+		fmt.Fprintln(w, bot.Printable(l.line()))
+		for _, c := range l.Checks {
+			l.printCheck(w, c, ch.verbose)
+		}
+	}
+	if ch.holds() {
+		fmt.Fprintf(w, "%s: every link holds\n", ch.Target)
+		return
+	}
+	fmt.Fprintf(w, "%s: the chain is broken\n", ch.Target)
+}
+
+func (l *link) line() string {
+	parts := []string{fmt.Sprintf("%s %-10s  %s", l.mark(), l.Name, l.About)}
+	if m := l.Message; m != nil {
+		parts = append(parts, fmt.Sprintf("%s on %s at %s, message key %s", m.Bot.Name, m.Bot.Host, m.Time.Format("2006-01-02 15:04:05Z"), m.Signer))
+	}
+	if l.Key != "" {
+		parts = append(parts, "signed by "+l.Key)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// printCheck writes a check that does not hold, and with verbose any.
+func (l *link) printCheck(w io.Writer, c finding, verbose bool) {
+	switch c.Result {
+	case resultHolds:
+		if verbose {
+			fmt.Fprintf(w, "    ✓ %s\n", bot.Printable(c.What))
+		}
+	case resultLeftOut:
+		fmt.Fprintf(w, "    – %s: %s\n", bot.Printable(c.What), bot.Printable(c.Problem))
+	default:
+		fmt.Fprintf(w, "    ✗ %s: %s\n", bot.Printable(c.What), bot.Printable(c.Problem))
+		if c.Hint != "" {
+			fmt.Fprintf(w, "      hint: %s\n", bot.Printable(c.Hint))
+		}
+	}
+}
