@@ -205,10 +205,11 @@ func (d *demo) play(ctx context.Context) error {
 	if t.state() != statePublished {
 		return fmt.Errorf("%s was not published", name)
 	}
-	if err := d.install(ctx); err != nil {
+	deb, err := d.install(ctx)
+	if err != nil {
 		return err
 	}
-	return d.prove(ctx, s)
+	return d.prove(ctx, s, deb)
 }
 
 // committer makes the key that signs the demo's commits and lets it.

@@ -43,7 +43,7 @@ func (c *client) command() *cobra.Command {
 			}
 			return bot.Usage(fmt.Sprintf("unknown command %q", args[0]), suggestion(cmd, args[0]))
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return c.configure(cmd) },
 	}
 	c.DeclareShared(root.PersistentFlags())
