@@ -30,9 +30,10 @@ var (
 	tuples = sync.OnceValue(loadTuples)
 )
 
-// Valid tells whether a is spelled as an architecture or wildcard may be.
+// Valid tells whether a is spelled as an architecture or wildcard may be: small letters, digits and
+// hyphens.
 func (a Architecture) Valid() bool {
-	return a != "" && len(a) <= 64 && alphanumeric(a[0]) && only(string(a), "-")
+	return a != "" && len(a) <= 64 && alphanumeric(a[0]) && only(string(a), "-") && strings.ToLower(string(a)) == string(a)
 }
 
 // Known tells whether dpkg knows a as an architecture of a machine: not "all", not a wildcard.

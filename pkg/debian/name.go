@@ -7,13 +7,16 @@ import (
 	"strings"
 )
 
-// maxName is how many bytes a package or file name may have; file systems take 255.
+// maxName is how many bytes a file name may have; file systems take 255.
 const maxName = 255
+
+// maxPackage is how many bytes the name of a package may have; the longest in Debian has some 70.
+const maxPackage = 128
 
 // ValidPackageName tells whether s can be the name of a source or binary package (Debian policy
 // 5.6.1): at least two of a-z, 0-9, "+", "-" and ".", the first a letter or digit.
 func ValidPackageName(s string) bool {
-	if len(s) < 2 || len(s) > maxName || !alphanumeric(s[0]) || !only(s, "+-.") {
+	if len(s) < 2 || len(s) > maxPackage || !alphanumeric(s[0]) || !only(s, "+-.") {
 		return false
 	}
 	return s == strings.ToLower(s)

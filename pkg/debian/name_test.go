@@ -47,7 +47,7 @@ func TestValid(t *testing.T) {
 			t.Errorf("ValidPackageName(%q) is %v", name, !want)
 		}
 	}
-	for name, want := range map[Codename]bool{"bookworm": true, "bookworm/updates": true, "stable-2.0": true, "": false, "../x": false, "a/../b": false, "a/": false, "a b": false, "/a": false} {
+	for name, want := range map[Codename]bool{"bookworm": true, "bookworm/updates": false, "bookworm~1": true, "stable-2.0": true, "": false, "../x": false, "a/../b": false, "a/": false, "a b": false, "/a": false} {
 		if name.Valid() != want {
 			t.Errorf("Codename(%q).Valid() is %v", name, !want)
 		}

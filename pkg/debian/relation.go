@@ -8,7 +8,7 @@ import (
 
 // The limits of a relation field. The largest build dependencies in Debian have some 400 entries.
 const (
-	maxRelations = 256 << 10 // bytes
+	maxRelations = 64 << 10 // bytes
 	maxEntries   = 10_000
 )
 

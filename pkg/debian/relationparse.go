@@ -132,5 +132,5 @@ func bracketed(s string, closing byte) (inside, rest string, err error) {
 // validRelationName is laxer than ValidPackageName, as dpkg is in relations: capitals and single
 // letters pass.
 func validRelationName(s string) bool {
-	return s != "" && len(s) <= maxName && alphanumeric(s[0]) && only(s, "+.-")
+	return s != "" && len(s) <= maxPackage && alphanumeric(s[0]) && only(s, "+.-")
 }

@@ -16,14 +16,10 @@ const maxVersion = 200
 // A Codename names a distribution of an archive, such as "bookworm".
 type Codename string
 
-// Valid tells whether c can be a codename: letters, digits and ".+-_/", beginning with a letter
-// or digit. "/" joins a codename and a pocket, as in "bookworm/updates".
+// Valid tells whether c can be a codename: letters, digits and ".+-_~", beginning with a letter
+// or digit.
 func (c Codename) Valid() bool {
-	if c == "" || len(c) > 100 || !alphanumeric(c[0]) || strings.Contains(string(c), "..") ||
-		strings.Contains(string(c), "//") || strings.HasSuffix(string(c), "/") {
-		return false
-	}
-	return only(string(c), "._+-/")
+	return c != "" && len(c) <= 128 && alphanumeric(c[0]) && only(string(c), "._+-~") && !strings.Contains(string(c), "..")
 }
 
 // A Version is the version of a package (deb-version(7)). The zero Version is less than all others.

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"foundry/pkg/artifact"
+	"foundry/pkg/debian"
+	"foundry/pkg/message"
+)
+
+// maxDsc is how many bytes the .dsc may have.
+const maxDsc = 4 << 20
+
+// pack runs dpkg-source on tree and returns the path of the .dsc that it made in work, where the orig
+// tarballs are.
+func pack(ctx context.Context, t *tools, work, tree string, r release, source string) (string, error) {
+	if r.entry != nil {
+		if err := prepend(tree, *r.entry, t); err != nil {
+			return "", err
+		}
+	}
+	// One thread, for with several xz writes other bytes.
+	err := t.run(ctx, call{dir: work, args: []string{"dpkg-source", "--threads-max=1", "-b", filepath.Base(tree)}})
+	if err != nil {
+		return "", toolFault(ctx, err, packHint(err.Error()))
+	}
+	dsc := filepath.Join(work, debian.DscName(source, r.version))
+	if _, err := os.Stat(dsc); err != nil {
+		return "", packageFault("dpkg-source made no "+filepath.Base(dsc), "look for options in debian/source/options that keep it from working")
+	}
+	return dsc, nil
+}
+
+// packHint says what to do about dpkg-source's more usual complaints.
+func packHint(complaint string) string {
+	switch {
+	case strings.Contains(complaint, "unexpected upstream changes"), strings.Contains(complaint, "unrepresentable changes"):
+		return "the branch differs from the orig tarball outside of debian: make patches of the changes in debian/patches, or tag the upstream version that the branch has"
+	case strings.Contains(complaint, "patch"), strings.Contains(complaint, "LC_ALL=C patch"):
+		return "refresh debian/patches against the orig tarball: quilt push -a --refresh"
+	}
+	return "try: dpkg-source -b . in a clean checkout of the commit"
+}
+
+// prepend puts an entry on top of the changelog. What was there is replaced and not written through, so
+// that a link stays harmless.
+func prepend(tree string, entry debian.Entry, t *tools) error {
+	path := filepath.Join(tree, "debian", "changelog")
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read changelog: %w", err)
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("replace changelog: %w", err)
+	}
+	if err := os.WriteFile(path, append([]byte(entry.String()), old...), 0o644); err != nil {
+		return fmt.Errorf("write changelog: %w", err)
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		return fmt.Errorf("write changelog: %w", err)
+	}
+	for _, p := range []string{path, filepath.Dir(path)} {
+		if err := os.Chtimes(p, t.epoch, t.epoch); err != nil {
+			return fmt.Errorf("set time of changelog: %w", err)
+		}
+	}
+	return nil
+}
+
+// store puts the .dsc and all that it lists into the store, and says what it is.
+func store(ctx context.Context, s artifact.Store, path string) (*debian.Dsc, []message.Artifact, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read .dsc: %w", err)
+	}
+	if info.Size() > maxDsc {
+		return nil, nil, packageFault(fmt.Sprintf("%s has %d bytes, more than %d", info.Name(), info.Size(), maxDsc), "shorten debian/control")
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read .dsc: %w", err)
+	}
+	dsc, err := debian.ParseDsc(data)
+	if err != nil {
+		return nil, nil, packageFault(fmt.Sprintf("%s: %v", info.Name(), err), "look for fields of debian/control that dpkg copies into the .dsc")
+	}
+	refs := make([]message.Artifact, 0, 1+len(dsc.Files))
+	ref, err := artifact.PutFile(ctx, s, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	refs = append(refs, ref)
+	for _, f := range dsc.Files {
+		ref, err := artifact.PutFile(ctx, s, filepath.Join(filepath.Dir(path), f.Name))
+		if err != nil {
+			return nil, nil, err
+		}
+		if string(ref.SHA256) != f.SHA256 || ref.Size != f.Size {
+			return nil, nil, fmt.Errorf("store %s: it is not what the .dsc lists", f.Name)
+		}
+		refs = append(refs, ref)
+	}
+	return dsc, refs, nil
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The limits of each program that is run on the package: bytes of a file, bytes of memory.
+const (
+	maxFileSize = 16 << 30
+	maxMemory   = 4 << 30
+)
+
+// endWait is how long the output of a program that has ended may stay open.
+const endWait = 5 * time.Second
+
+var outOfSpace = regexp.MustCompile(`(?i)no space left on device|disk quota exceeded|cannot allocate memory`)
+
+// tools runs programs on the package, with nothing of this program's environment.
+type tools struct {
+	home  string    // empty folder
+	tmp   string    // folder for temporary files
+	epoch time.Time // SOURCE_DATE_EPOCH
+	log   io.Writer
+}
+
+func newTools(dir string, epoch time.Time, log io.Writer) (*tools, error) {
+	t := &tools{home: filepath.Join(dir, "home"), tmp: filepath.Join(dir, "tmp"), epoch: epoch, log: log}
+	for _, d := range []string{t.home, t.tmp} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			return nil, fmt.Errorf("make folder: %w", err)
+		}
+	}
+	return t, nil
+}
+
+// call is one run of a program.
+type call struct {
+	dir    string
+	env    []string
+	stdin  io.Reader
+	stdout io.Writer // nil: the log
+	args   []string  // with the program's name
+}
+
+// run runs a program and all that it starts until it ends or ctx does. Its failure is a *toolError.
+func (t *tools) run(ctx context.Context, c call) error {
+	seconds := max(t.epoch.Unix(), 1) // dpkg-source takes 0 for not given
+	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
+	cmd.Dir = c.dir
+	cmd.Env = append([]string{
+		"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + t.home, "TMPDIR=" + t.tmp, "LC_ALL=C.UTF-8", "TZ=UTC",
+		"DPKG_COLORS=never", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0",
+		fmt.Sprintf("SOURCE_DATE_EPOCH=%d", seconds),
+	}, c.env...)
+	last := &tellingLine{}
+	cmd.Stdin = c.stdin
+	cmd.Stderr = io.MultiWriter(t.log, last)
+	cmd.Stdout = c.stdout
+	if c.stdout == nil {
+		cmd.Stdout = cmd.Stderr
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = endWait
+	if err := cmd.Start(); err != nil {
+		return &toolError{c.args[0], "", err}
+	}
+	limit(cmd.Process.Pid)
+	if err := cmd.Wait(); err != nil {
+		return &toolError{c.args[0], last.String(), err}
+	}
+	return nil
+}
+
+// limit bounds what a program may take, for hostile archives and deltas unpack to any size. A process
+// that has ended already, or a host that allows less, needs no limit.
+func limit(pid int) {
+	for resource, value := range map[int]uint64{unix.RLIMIT_FSIZE: maxFileSize, unix.RLIMIT_AS: maxMemory, unix.RLIMIT_CORE: 0} {
+		_ = unix.Prlimit(pid, resource, &unix.Rlimit{Cur: value, Max: value}, nil)
+	}
+}
+
+// output runs a program and returns what it writes, at most limit bytes.
+func (t *tools) output(ctx context.Context, limit int, c call) (string, error) {
+	out := &bounded{limit: limit}
+	c.stdout = out
+	if err := t.run(ctx, c); err != nil {
+		return "", err
+	}
+	if out.over {
+		return "", fmt.Errorf("run %s: more than %d bytes of output", c.args[0], limit)
+	}
+	return out.text.String(), nil
+}
+
+type bounded struct {
+	text  strings.Builder
+	limit int
+	over  bool
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.text.Len()+len(p) > b.limit {
+		b.over = true
+		return 0, errors.New("too much output")
+	}
+	return b.text.Write(p)
+}
+
+// tellingLine keeps the last line that tells of an error, or the last line of all.
+type tellingLine struct {
+	line        []byte
+	last, error string
+}
+
+func (l *tellingLine) Write(p []byte) (int, error) {
+	for _, c := range p {
+		switch {
+		case c == '\n':
+			l.end()
+		case len(l.line) < 500:
+			l.line = append(l.line, c)
+		}
+	}
+	return len(p), nil
+}
+
+func (l *tellingLine) end() {
+	if line := strings.TrimSpace(string(l.line)); line != "" {
+		l.last = line
+		if strings.Contains(line, "error:") || outOfSpace.MatchString(line) {
+			l.error = line
+		}
+	}
+	l.line = l.line[:0]
+}
+
+func (l *tellingLine) String() string {
+	l.end()
+	if l.error != "" {
+		_, after, found := strings.Cut(l.error, "error: ")
+		if found {
+			return after
+		}
+		return l.error
+	}
+	return l.last
+}
