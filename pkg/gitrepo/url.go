@@ -25,7 +25,12 @@ var helperPattern = regexp.MustCompile(`^[A-Za-z0-9+.-]*::`)
 // file, or HOST:PATH as ssh has it. What is refused wraps ErrURL and is quoted without credentials.
 func CheckURL(rawURL string) error {
 	refuse := func(why string) error {
-		return fmt.Errorf("%w %q: %s", ErrURL, Redact(rawURL), why)
+		// A malformed URL may hide a password where none can be: quote only what follows the last "@".
+		shown := rawURL
+		if at := strings.LastIndex(shown, "@"); at >= 0 && strings.Contains(shown, "://") {
+			shown = "…" + shown[at:]
+		}
+		return fmt.Errorf("%w %q: %s", ErrURL, plain(shown, 200), why)
 	}
 	switch {
 	case rawURL == "":
