@@ -24,7 +24,7 @@ import (
 type candidate struct {
 	*entry
 	pkg     *deb.Package
-	sources []string // paths of the files, in the order of pkg.Files
+	sources map[string]string // paths of the files by name; aptly sorts its own list as it likes
 }
 
 func (c *candidate) base() string {
@@ -105,7 +105,7 @@ func (r *Repo) readBinary(ctx context.Context, s *suite, upload publish.Upload, 
 		return nil, err
 	}
 	p.UpdateFiles(deb.PackageFiles{{Filename: base, Checksums: sums}})
-	return r.candidate(s, p, []string{file})
+	return r.candidate(s, p, map[string]string{base: file})
 }
 
 func (r *Repo) readSource(s *suite, upload publish.Upload) (*candidate, error) {
@@ -136,7 +136,7 @@ func (r *Repo) readSource(s *suite, upload publish.Upload) (*candidate, error) {
 			given[filepath.Base(file)] = file
 		}
 	}
-	listed, sources := p.Files(), []string{}
+	listed, sources := p.Files(), map[string]string{base: upload.Dsc}
 	for i, f := range listed {
 		file, ok := given[f.Filename]
 		if !ok || !debian.ValidFileName(f.Filename) {
@@ -151,7 +151,7 @@ func (r *Repo) readSource(s *suite, upload publish.Upload) (*candidate, error) {
 			return nil, refuse(file, "not the bytes that %s lists", filepath.Base(upload.Dsc))
 		}
 		listed[i].Checksums = sums
-		sources = append(sources, file)
+		sources[f.Filename] = file
 	}
 	for name := range given {
 		return nil, refuse(name, "not listed in %s", filepath.Base(upload.Dsc))
@@ -161,10 +161,10 @@ func (r *Repo) readSource(s *suite, upload publish.Upload) (*candidate, error) {
 		return nil, err
 	}
 	p.UpdateFiles(append(listed, deb.PackageFile{Filename: base, Checksums: sums}))
-	return r.candidate(s, p, append(sources, upload.Dsc))
+	return r.candidate(s, p, sources)
 }
 
-func (r *Repo) candidate(s *suite, p *deb.Package, sources []string) (*candidate, error) {
+func (r *Repo) candidate(s *suite, p *deb.Package, sources map[string]string) (*candidate, error) {
 	e, err := newEntry(s.Component, p)
 	if err != nil {
 		return nil, err
@@ -207,13 +207,13 @@ func sameVersion(file string, e *entry) error {
 // orig tarball that differs from that of an earlier revision. A .deb or .dsc that another
 // codename has with the same content under another signature takes that one's place.
 func (r *Repo) checkPaths(c *candidate) error {
-	for i, f := range c.files {
+	for _, f := range c.files {
 		sum, taken := r.paths[f.path]
 		if !taken || sum == f.sha256 {
 			continue
 		}
 		served := filepath.Join(r.opts.Output, f.path)
-		if !sameBelowSignature(served, c.sources[i]) {
+		if !sameBelowSignature(served, c.sources[path.Base(f.path)]) {
 			return &publish.RefusedError{
 				File:   path.Base(f.path),
 				Reason: "the repository has a file of this name with other content",
@@ -225,9 +225,13 @@ func (r *Repo) checkPaths(c *candidate) error {
 			return err
 		}
 		files := c.pkg.Files()
-		files[i].Checksums = sums
+		for i := range files {
+			if files[i].Filename == path.Base(f.path) {
+				files[i].Checksums = sums
+			}
+		}
 		c.pkg.UpdateFiles(files)
-		c.sources[i] = served
+		c.sources[path.Base(f.path)] = served
 		if c.entry, err = newEntry(c.component(), c.pkg); err != nil {
 			return err
 		}
@@ -242,8 +246,8 @@ func (r *Repo) sameContent(e *entry, c *candidate) bool {
 	if len(e.files) != len(c.files) {
 		return false
 	}
-	for i, f := range c.files {
-		if r.paths[f.path] != f.sha256 && !sameBelowSignature(filepath.Join(r.opts.Output, f.path), c.sources[i]) {
+	for _, f := range c.files {
+		if r.paths[f.path] != f.sha256 && !sameBelowSignature(filepath.Join(r.opts.Output, f.path), c.sources[path.Base(f.path)]) {
 			return false
 		}
 	}
@@ -256,7 +260,7 @@ func sameBelowSignature(a, b string) bool {
 	if strings.HasSuffix(a, ".dsc") {
 		_, plainA, errA := readDsc(a)
 		_, plainB, errB := readDsc(b)
-		return errA == nil && errB == nil && bytes.Equal(plainA, plainB)
+		return errA == nil && errB == nil && bytes.Equal(bytes.TrimSpace(plainA), bytes.TrimSpace(plainB))
 	}
 	sumA, errA := builtSum(a)
 	sumB, errB := builtSum(b)

@@ -5,33 +5,41 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
-// importFile copies the i-th file of c into aptly's pool, by way of a copy beside it, since aptly
+// importFiles copies the files of c into aptly's pool, by way of copies beside it, since aptly
 // leaves a part of a file under its final name when it is killed while it copies.
-func (r *Repo) importFile(c *candidate, i int) error {
+func (r *Repo) importFiles(c *candidate) error {
 	incoming := filepath.Join(r.opts.Dir, "incoming")
 	if err := os.MkdirAll(incoming, 0o755); err != nil {
 		return err
 	}
-	list := c.pkg.Files()
-	staged := filepath.Join(incoming, list[i].Filename)
-	if err := copyFile(c.sources[i], staged); err != nil {
-		return err
+	list := slices.Clone(c.pkg.Files())
+	for i := range list {
+		name := list[i].Filename
+		r.step("import " + name)
+		staged := filepath.Join(incoming, name)
+		if err := copyFile(c.sources[name], staged); err != nil {
+			return err
+		}
+		path, err := r.pool.Import(staged, name, &list[i].Checksums, true, r.sums)
+		if err != nil {
+			return err
+		}
+		list[i].PoolPath = path
+		if err := remove(staged); err != nil {
+			return err
+		}
 	}
-	path, err := r.pool.Import(staged, list[i].Filename, &list[i].Checksums, true, r.sums)
-	if err != nil {
-		return err
-	}
-	list[i].PoolPath = path
 	c.pkg.UpdateFiles(list)
 	e, err := newEntry(c.component(), c.pkg)
 	if err != nil {
 		return err
 	}
 	*c.entry = *e
-	return remove(staged)
+	return nil
 }
 
 // export writes the public key, and for each codename a source list that apt can use as it is

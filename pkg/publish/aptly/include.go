@@ -126,11 +126,8 @@ func dropSources(entries []*entry) []*entry {
 // admit imports fresh packages and publishes the suite with the entries next.
 func (r *Repo) admit(ctx context.Context, s *suite, next []*entry, fresh []*candidate) error {
 	for _, c := range fresh {
-		for i := range c.sources {
-			r.step("import " + c.base())
-			if err := r.importFile(c, i); err != nil {
-				return err
-			}
+		if err := r.importFiles(c); err != nil {
+			return err
 		}
 	}
 	return r.publish(ctx, s, next, fresh)

@@ -123,7 +123,8 @@ func (r *Repo) sign(ctx context.Context, dir string, text []byte, modified time.
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if signed, err := debian.Unsign(inline); err != nil || !bytes.Equal(signed, text) {
+	// The last line end is not part of signed text (RFC 9580, 7.2).
+	if signed, err := debian.Unsign(inline); err != nil || !bytes.Equal(bytes.TrimRight(signed, "\n"), bytes.TrimRight(text, "\n")) {
 		return errors.Join(errors.New("sign metadata: the signed text is not the text given"), err)
 	}
 	for name, data := range map[string][]byte{"Release": text, "Release.gpg": detached, "InRelease": inline} {
