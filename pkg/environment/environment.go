@@ -23,6 +23,9 @@ var ErrNoImage = errors.New("no such image")
 // ErrTimeout says that an instance ran longer than it was allowed to and was ended.
 var ErrTimeout = errors.New("time limit exceeded")
 
+// ErrNoRelease says that a source list's repository has no such suite.
+var ErrNoRelease = errors.New("no such release")
+
 // UnsatisfiableError says which build dependencies no source list can satisfy. The package is at
 // fault, not the provisioner.
 type UnsatisfiableError struct {

@@ -109,7 +109,7 @@ func baseArguments(p *plan, dir, tarball string) ([]string, error) {
 		"--mode=" + mode, "--variant=buildd", "--format=tar", "--architectures=" + p.Architecture,
 		`--aptopt=Acquire::Languages "none"`, `--aptopt=APT::Install-Recommends "false"`,
 		`--aptopt=Acquire::Retries "3"`,
-		"--customize-hook=" + hook,
+		"--include=fakeroot", "--customize-hook=" + hook,
 	}
 	if len(p.sources[0].keyring) > 0 {
 		keyring := filepath.Join(dir, "keyring"+p.sources[0].ext)

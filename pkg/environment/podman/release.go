@@ -25,9 +25,6 @@ const maxRelease = 32 << 20
 // releaseTimeout is how long a mirror may take to answer.
 const releaseTimeout = 30 * time.Second
 
-// errNoRelease says that a source has neither InRelease nor Release.
-var errNoRelease = errors.New("no Release file")
-
 // A release is what a source's Release file was when it was looked at.
 type release struct {
 	URL      string `json:"url"`
@@ -62,7 +59,7 @@ func (e *Engine) release(ctx context.Context, source environment.SourceList) (re
 	}
 	folder := releaseFolder(source)
 	r, err := look(ctx, folder+"InRelease")
-	if errors.Is(err, errNoRelease) {
+	if errors.Is(err, environment.ErrNoRelease) {
 		r, err = look(ctx, folder+"Release")
 	}
 	return r, err
@@ -87,7 +84,7 @@ func readRelease(_ context.Context, location string) (release, error) {
 	}
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return release{}, errNoRelease
+		return release{}, environment.ErrNoRelease
 	}
 	if err != nil {
 		return release{}, err
@@ -145,7 +142,7 @@ func (e *Engine) fetchRelease(ctx context.Context, location string) (release, er
 		}
 		return release{}, errors.New("mirror says that an unknown file is unchanged")
 	case http.StatusNotFound, http.StatusForbidden, http.StatusGone: // S3 says forbidden
-		return release{}, errNoRelease
+		return release{}, environment.ErrNoRelease
 	default:
 		return release{}, fmt.Errorf("mirror answers %s", response.Status)
 	}

@@ -1,0 +1,53 @@
+// Buildbot builds source packages: for each it starts a throw-away instance of the environment that
+// provisionbot has made, without network, streams the log while the build runs, and keeps exactly
+// the files that the .changes lists.
+//
+// It watches provisions of its architecture and publishes builds. Everything that comes out of a
+// build is taken for hostile: names, sizes, hashes and kinds of files are checked before anything
+// is kept. A package that does not build is a failure of the package; podman trouble is not.
+package main
+
+import (
+	"context"
+	"os"
+
+	"foundry/bots/internal/wire"
+	"foundry/pkg/bot"
+	"foundry/pkg/environment/podman"
+	"foundry/pkg/message"
+)
+
+func main() { os.Exit(bot.Main(definition(), wire.Connect, os.Args[1:])) }
+
+func definition() bot.Definition {
+	o := new(options)
+	return bot.Definition{
+		Name:  "buildbot",
+		Short: "Build packages in clean environments without network",
+		Long: `Buildbot builds source packages in throw-away instances of the environments that provisionbot makes.
+
+A build has no network, no more than the build dependencies, a user of its own and a read-only root
+file system. Its log can be read while it runs: "foundry logs". What the .changes lists is kept, all
+else vanishes with the instance.`,
+		Example: `  buildbot
+  buildbot --arch i386 --endpoint pub/buildbot_i386 --jobs 2 --parallel 4
+  buildbot --timeout 12h --memory 16G --cpus 8`,
+		Watch: message.Provisions, Publish: message.Builds,
+		Flags: o.declare,
+		Check: o.check,
+		Arch:  func() string { return o.Arch },
+		Run:   o.run,
+	}
+}
+
+func (o *options) run(ctx context.Context, b *bot.Bot) error {
+	engine, err := podman.Open(ctx, b.Settings.Cache)
+	if err != nil {
+		return err
+	}
+	if err := engine.Sweep(ctx); err != nil {
+		b.Log.Warn().Err(err).Msg("left-over containers not removed")
+	}
+	w := &builder{options: o, runtime: engine}
+	return b.Work(ctx, bot.Step{Key: o.Arch, Results: w.results, Do: w.do, Stage: w.stage})
+}

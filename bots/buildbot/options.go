@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"path"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"foundry/pkg/bot"
+	"foundry/pkg/debian"
+	"foundry/pkg/environment"
+)
+
+// options are buildbot's own flags.
+type options struct {
+	Arch      string
+	Timeout   time.Duration
+	Memory    string
+	CPUs      float64
+	Parallel  int
+	BuildPath string
+
+	memory int64 // bytes; 0 for unlimited
+}
+
+func (o *options) declare(fs *pflag.FlagSet) {
+	fs.StringVar(&o.Arch, "arch", environment.HostArchitecture(), "architecture to build for")
+	fs.DurationVar(&o.Timeout, "timeout", 4*time.Hour, "how long a build may take, where the source package does not say")
+	fs.StringVar(&o.Memory, "memory", "", "memory that a build may use, as in 8G (default: all)")
+	fs.Float64Var(&o.CPUs, "cpus", 0, "processors that a build may use (default: all)")
+	fs.IntVar(&o.Parallel, "parallel", runtime.NumCPU(), "how many commands a build may run at a time: parallel=N in DEB_BUILD_OPTIONS")
+	fs.StringVar(&o.BuildPath, "build-path", "", "`folder` below /build to build in, the same for every package (default: one that differs for each build)")
+}
+
+// check parses what the flags say.
+func (o *options) check() error {
+	if !debian.Architecture(o.Arch).Known() {
+		return bot.Usage(fmt.Sprintf("--arch %q: not an architecture", o.Arch), "use a name that dpkg-architecture -L lists, such as amd64")
+	}
+	if o.Timeout < time.Second {
+		return bot.Usage(fmt.Sprintf("--timeout %s: must be at least 1s", o.Timeout), "")
+	}
+	if o.CPUs < 0 || math.IsNaN(o.CPUs) || math.IsInf(o.CPUs, 0) {
+		return bot.Usage(fmt.Sprintf("--cpus %g: not a number of processors", o.CPUs), "")
+	}
+	if o.Parallel < 1 {
+		return bot.Usage(fmt.Sprintf("--parallel %d: must be at least 1", o.Parallel), "")
+	}
+	if o.BuildPath != "" && (!buildPathPattern.MatchString(o.BuildPath) || path.Clean(o.BuildPath) != o.BuildPath) {
+		return bot.Usage(fmt.Sprintf("--build-path %q: not a folder below /build", o.BuildPath), "use one such as /build/package")
+	}
+	var err error
+	o.memory, err = parseBytes(o.Memory)
+	if err != nil {
+		return bot.Usage(fmt.Sprintf("--memory %q: %v", o.Memory, err), "use a number with K, M, G or T, such as 8G")
+	}
+	if o.memory > 0 && o.memory < 64<<20 {
+		return bot.Usage(fmt.Sprintf("--memory %q: a build needs at least 64M", o.Memory), "")
+	}
+	return nil
+}
+
+var buildPathPattern = regexp.MustCompile(`^/build/[A-Za-z0-9._+~/-]+$`)
+
+// parseBytes reads a size such as "512M" or "8G", in powers of 1024; an empty one is 0.
+func parseBytes(s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	number, unit := strings.TrimRight(s, "KMGTiB"), int64(1)
+	switch suffix := strings.TrimSuffix(strings.TrimSuffix(s[len(number):], "B"), "i"); suffix {
+	case "":
+	case "K", "M", "G", "T":
+		unit = 1 << (10 * (1 + strings.Index("KMGT", suffix)))
+	default:
+		return 0, fmt.Errorf("unknown unit %q", s[len(number):])
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt64/unit {
+		return 0, fmt.Errorf("not a size")
+	}
+	return n * unit, nil
+}

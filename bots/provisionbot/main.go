@@ -1,0 +1,60 @@
+// Provisionbot makes the environments that source packages are built in: for its architecture it
+// resolves the build dependencies of a package in a clean base system and makes or reuses an
+// immutable image that has them installed. It says where a package is not for its architecture.
+//
+// It watches sources and publishes provisions. Images are made with podman and stay in the cache
+// folder; buildbots on other hosts get them through the artifact store.
+package main
+
+import (
+	"context"
+	"os"
+
+	"foundry/bots/internal/wire"
+	"foundry/pkg/bot"
+	"foundry/pkg/environment/podman"
+	"foundry/pkg/message"
+)
+
+func main() { os.Exit(bot.Main(definition(), wire.Connect, os.Args[1:])) }
+
+func definition() bot.Definition {
+	o := new(options)
+	return bot.Definition{
+		Name:  "provisionbot",
+		Short: "Make clean environments that have the build dependencies installed",
+		Long: `Provisionbot makes the environments that packages are built in.
+
+For its architecture it resolves the build dependencies of each source package with apt in a clean
+base system, made with mmdebstrap from --mirror, and makes an image that has them installed. An
+image with the same packages is used again, and while no source list has changed the same request
+is answered at once.
+
+The packages of a codename are built in the Debian release of the same name unless --base says
+which. --repository adds source lists; "%(codename)s" in its suite stands for the package's codename.`,
+		Example: `  provisionbot
+  provisionbot --arch i386 --base unstable=sid
+  provisionbot --base mycodename=trixie --repository 'https://apt.example.org/debian %(codename)s main' --keyring /etc/apt/keyrings/example.gpg`,
+		Watch: message.Sources, Publish: message.Provisions,
+		Flags: o.declare,
+		Check: o.check,
+		Arch:  func() string { return o.Arch },
+		Run:   o.run,
+	}
+}
+
+func (o *options) run(ctx context.Context, b *bot.Bot) error {
+	engine, err := podman.Open(ctx, b.Settings.Cache)
+	if err != nil {
+		return err
+	}
+	if err := engine.Sweep(ctx); err != nil {
+		b.Log.Warn().Err(err).Msg("left-over containers not removed")
+	}
+	share, err := o.share(b)
+	if err != nil {
+		return err
+	}
+	p := &provisioner{options: o, environments: engine, share: share}
+	return b.Work(ctx, bot.Step{Results: p.results, Do: p.do, Stage: p.stage})
+}

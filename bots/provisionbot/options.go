@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"foundry/pkg/bot"
+	"foundry/pkg/debian"
+	"foundry/pkg/environment"
+)
+
+// options are provisionbot's own flags.
+type options struct {
+	Arch         string
+	Bases        []string
+	Mirror       string
+	Repositories []string
+	Keyrings     []string
+	ShareImages  string
+
+	bases   map[debian.Codename]string // release of each codename
+	sources []environment.SourceList   // the suite may hold codenameToken
+}
+
+// codenameToken stands for the package's codename in the suite of --repository.
+const codenameToken = "%(codename)s"
+
+func (o *options) declare(fs *pflag.FlagSet) {
+	fs.StringVar(&o.Arch, "arch", environment.HostArchitecture(), "architecture to make environments for")
+	fs.StringArrayVar(&o.Bases, "base", nil, "release in which the packages of a codename are built, `CODENAME=RELEASE`; may be given several times (default: the codename itself)")
+	fs.StringVar(&o.Mirror, "mirror", "http://deb.debian.org/debian", "`URI` of the mirror that base systems come from")
+	fs.StringArrayVar(&o.Repositories, "repository", nil, "further source list, `'URI SUITE COMPONENT…'`; may be given several times")
+	fs.StringArrayVar(&o.Keyrings, "keyring", nil, "OpenPGP keyring `file`: one for all --repository, or one for each in the same order")
+	fs.StringVar(&o.ShareImages, "share-images", "auto", "put images into the artifact store for buildbots on other hosts: auto (unless the bus is on this host), always or never")
+}
+
+// check parses what the flags say.
+func (o *options) check() error {
+	if !debian.Architecture(o.Arch).Known() {
+		return bot.Usage(fmt.Sprintf("--arch %q: not an architecture", o.Arch), "use a name that dpkg-architecture -L lists, such as amd64")
+	}
+	if err := o.checkBases(); err != nil {
+		return err
+	}
+	if u, err := url.Parse(o.Mirror); err != nil || !isArchive(u) {
+		return bot.Usage(fmt.Sprintf("--mirror %q: not the URI of an archive", o.Mirror), "use one such as http://deb.debian.org/debian")
+	}
+	if err := o.checkRepositories(); err != nil {
+		return err
+	}
+	switch o.ShareImages {
+	case "auto", "always", "never":
+		return nil
+	}
+	return bot.Usage(fmt.Sprintf("--share-images %q: not a choice", o.ShareImages), "use auto, always or never")
+}
+
+func (o *options) checkBases() error {
+	o.bases = make(map[debian.Codename]string)
+	for _, text := range o.Bases {
+		codename, release, found := strings.Cut(text, "=")
+		if !found || !debian.Codename(codename).Valid() || !debian.Codename(release).Valid() {
+			return bot.Usage(fmt.Sprintf("--base %q: not CODENAME=RELEASE", text), "write it as in mycodename=trixie")
+		}
+		if other, twice := o.bases[debian.Codename(codename)]; twice && other != release {
+			return bot.Usage(fmt.Sprintf("--base: %s is based on both %s and %s", codename, other, release), "")
+		}
+		o.bases[debian.Codename(codename)] = release
+	}
+	return nil
+}
+
+// checkRepositories parses --repository and gives each its keyring.
+func (o *options) checkRepositories() error {
+	o.sources = nil
+	for n, text := range o.Repositories {
+		fields := strings.Fields(text)
+		const hint = `write "URI SUITE COMPONENT…", as in "https://apt.example.org/debian bookworm main"`
+		if len(fields) < 2 {
+			return bot.Usage(fmt.Sprintf("--repository %q: no suite", text), hint)
+		}
+		if u, err := url.Parse(fields[0]); err != nil || !isArchive(u) {
+			return bot.Usage(fmt.Sprintf("--repository %q: %q is not the URI of an archive", text, fields[0]), hint)
+		}
+		if flat := strings.HasSuffix(fields[1], "/"); flat != (len(fields) == 2) {
+			return bot.Usage(fmt.Sprintf("--repository %q: components are needed unless the suite ends in a slash", text), hint)
+		}
+		s := environment.SourceList{URI: fields[0], Suite: fields[1], Components: fields[2:]}
+		switch {
+		case len(o.Keyrings) == 1:
+			s.Keyring = o.Keyrings[0]
+		case len(o.Keyrings) > n:
+			s.Keyring = o.Keyrings[n]
+		}
+		o.sources = append(o.sources, s)
+	}
+	if len(o.Keyrings) > 1 && len(o.Keyrings) != len(o.Repositories) {
+		return bot.Usage(fmt.Sprintf("%d keyrings for %d repositories", len(o.Keyrings), len(o.Repositories)), "give one --keyring for all, or one for each --repository")
+	}
+	if len(o.Keyrings) > 0 && len(o.Repositories) == 0 {
+		return bot.Usage("--keyring without --repository: nothing to verify", "")
+	}
+	for _, path := range o.Keyrings {
+		if !filepath.IsAbs(path) {
+			return bot.Usage(fmt.Sprintf("--keyring %q: not an absolute path", path), "")
+		}
+		if _, err := os.Stat(path); err != nil {
+			return bot.Hint(fmt.Errorf("open keyring: %w", err), "export one with: gpg --export KEY > FILE")
+		}
+	}
+	return nil
+}
+
+func isArchive(u *url.URL) bool {
+	switch u.Scheme {
+	case "http", "https":
+		return u.Host != ""
+	case "file":
+		return u.Host == "" && filepath.IsAbs(u.Path)
+	}
+	return false
+}
+
+// share tells whether images are to be put into the artifact store.
+func (o *options) share(b *bot.Bot) (bool, error) {
+	if o.ShareImages != "auto" {
+		return o.ShareImages == "always", nil
+	}
+	address, err := b.Settings.BusURL()
+	if err != nil {
+		return false, err
+	}
+	for one := range strings.SplitSeq(address, ",") {
+		if !onThisHost(strings.TrimSpace(one)) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// onThisHost tells whether a URL can only be reached from this host.
+func onThisHost(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	if u.Hostname() == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(u.Hostname())
+	return ip != nil && ip.IsLoopback()
+}
