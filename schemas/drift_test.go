@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"foundry/pkg/message"
+	"foundry/schemas"
 )
 
 // TestStructsAndSchemasAgree checks that every field of a message has its place in the schema and the
@@ -154,6 +155,27 @@ func kindOf(typ reflect.Type) string {
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// TestEachTypeHasItsTopic says a message of each type on every topic.
+func TestEachTypeHasItsTopic(t *testing.T) {
+	for _, typ := range message.Types() {
+		var m message.Message
+		if err := json.Unmarshal(example(t, typ), &m); err != nil {
+			t.Fatal(err)
+		}
+		own := m.Topic
+		for _, topic := range append(message.Topics(), message.ControlTopic) {
+			m.Topic = topic
+			payload, err := m.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := schemas.Validate(payload); (err == nil) != (topic == own) {
+				t.Errorf("%s on %s: %v", typ, topic, err)
+			}
+		}
+	}
+}
 
 // TestEnumsAgree checks the lists of types, topics and constants.
 func TestEnumsAgree(t *testing.T) {
