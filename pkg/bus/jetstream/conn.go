@@ -51,10 +51,10 @@ type Conn struct {
 	log  zerolog.Logger
 
 	mu        sync.Mutex
-	denials   map[string]context.CancelCauseFunc // by subject: ends what waits for an answer that a refusal prevents
-	reconnect chan struct{}                      // closed at the next reconnect
-	failed    chan struct{}                      // closed when the connection is of no more use
-	closed    chan struct{}                      // closed when it has ended
+	attempts  map[*attempt]struct{} // questions whose answer is waited for
+	reconnect chan struct{}         // closed at the next reconnect
+	failed    chan struct{}         // closed when the connection is of no more use
+	closed    chan struct{}         // closed when it has ended
 	failure   error
 }
 
@@ -90,7 +90,7 @@ func (e *Error) Hint() string { return e.Advice }
 // is used as it is. Its errors are *Error where a person can help.
 func Connect(ctx context.Context, o Options) (*Conn, error) {
 	c := &Conn{
-		log: o.Log, denials: map[string]context.CancelCauseFunc{},
+		log: o.Log, attempts: map[*attempt]struct{}{},
 		reconnect: make(chan struct{}), failed: make(chan struct{}),
 		closed: make(chan struct{}),
 	}
@@ -254,14 +254,17 @@ func (c *Conn) onError(_ *nats.Conn, sub *nats.Subscription, err error) {
 		return
 	}
 	c.mu.Lock()
-	for subject, cancel := range c.denials {
-		if strings.Contains(err.Error(), strconv.Quote(subject)) {
-			c.mu.Unlock()
-			cancel(denied(err))
-			return
+	known := false
+	for a := range c.attempts {
+		if strings.Contains(err.Error(), strconv.Quote(a.subject)) {
+			a.cancel(denied(err))
+			known = true
 		}
 	}
 	c.mu.Unlock()
+	if known {
+		return
+	}
 	c.log.Error().Err(err).Msg("bus refused")
 	c.fail(denied(err))
 }
@@ -284,6 +287,9 @@ func (c *Conn) fail(err error) {
 func (c *Conn) reconnected() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for a := range c.attempts {
+		a.cancel(errLost)
+	}
 	close(c.reconnect)
 	c.reconnect = make(chan struct{})
 }

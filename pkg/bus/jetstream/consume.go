@@ -121,18 +121,8 @@ func (s *slot) settle(ctx context.Context, msg *delivery, outcome error) error {
 	defer cancel()
 	for {
 		err := s.c.request(ctx, msg.msg.Reply, []byte(word))
-		if err == nil {
-			return nil
-		}
-		if !s.c.worthRetrying(err) {
-			return fmt.Errorf("send %s: %w", word, err)
-		}
-		select {
-		case <-s.c.failed:
-			return fmt.Errorf("send %s: %w", word, err)
-		case <-ctx.Done():
-			return fmt.Errorf("send %s: %w", word, err)
-		case <-time.After(publishPause):
+		if err == nil || !worthRetrying(err) || ctx.Err() != nil {
+			return err
 		}
 	}
 }
@@ -158,18 +148,4 @@ func (s *slot) word(ctx context.Context, msg *delivery, outcome error) string {
 
 func again(after time.Duration) string {
 	return fmt.Sprintf(`%s {"delay": %d}`, ackAgain, after.Nanoseconds())
-}
-
-// request sends data and waits for the answer, for requestTimeout at most.
-func (c *Conn) request(ctx context.Context, subject string, data []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	ctx, done := c.watchDenial(ctx, subject)
-	defer done()
-	_, err := c.nc.RequestWithContext(ctx, subject, data)
-	var refusal *Error
-	if errors.As(context.Cause(ctx), &refusal) {
-		return refusal
-	}
-	return err
 }

@@ -119,18 +119,16 @@ func stateOf(data []byte) (bus.State, bool) {
 
 // Control sends raw to one bot and returns what it answers.
 func (c *Conn) Control(ctx context.Context, instance string, raw bus.Raw) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
 	subject := subjectControl + "." + message.SafeKey(instance)
-	ctx, done := c.watchDenial(ctx, subject)
-	defer done()
-	answer, err := c.nc.RequestMsgWithContext(ctx, toMsg(subject, raw))
-	var refusal *Error
+	var answer *nats.Msg
+	// not tried again: a bot that is told to stop twice gives its jobs back
+	err := c.once(ctx, subject, func(ctx context.Context) (err error) {
+		answer, err = c.nc.RequestMsgWithContext(ctx, toMsg(subject, raw))
+		return err
+	})
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
 		return fmt.Errorf("control %s: %w", instance, bus.ErrNotFound)
-	case errors.As(context.Cause(ctx), &refusal):
-		return fmt.Errorf("control %s: %w", instance, refusal)
 	case err != nil:
 		return fmt.Errorf("control %s: %w", instance, err)
 	case len(answer.Data) > 0:

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -15,9 +16,20 @@ import (
 // maxKey is how long a key may be before its hash takes its place.
 const maxKey = 512
 
+// Subjects by which the bucket is read and written.
+const (
+	subjectValueGet = "$JS.API.DIRECT.GET.KV_" + bucketValues + ".$KV." + bucketValues + "."
+	subjectValuePut = "$KV." + bucketValues + "."
+)
+
 // Get returns the value of key and its revision.
 func (c *Conn) Get(ctx context.Context, key string) ([]byte, uint64, error) {
-	entry, err := c.kv.Get(ctx, escapeKey(key))
+	name := escapeKey(key)
+	var entry jetstream.KeyValueEntry
+	err := c.try(ctx, subjectValueGet+name, func(ctx context.Context) (err error) {
+		entry, err = c.kv.Get(ctx, name)
+		return err
+	})
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound):
 		return nil, 0, fmt.Errorf("get value %s: %w", key, bus.ErrNotFound)
@@ -30,22 +42,34 @@ func (c *Conn) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 // Put writes value if key still is at the given revision, 0 for one that is not there.
 func (c *Conn) Put(ctx context.Context, key string, value []byte, revision uint64) error {
 	name := escapeKey(key)
-	var err error
-	if revision == 0 {
-		_, err = c.kv.Create(ctx, name, value)
-	} else {
-		_, err = c.kv.Update(ctx, name, value, revision)
-	}
-	var api *jetstream.APIError
+	attempts := 0
+	err := c.try(ctx, subjectValuePut+name, func(ctx context.Context) (err error) {
+		attempts++
+		if revision == 0 {
+			_, err = c.kv.Create(ctx, name, value)
+		} else {
+			_, err = c.kv.Update(ctx, name, value, revision)
+		}
+		return err
+	})
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, jetstream.ErrKeyExists),
-		errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
-			api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant):
-		return fmt.Errorf("put value %s: %w", key, bus.ErrConflict)
+	case !isConflict(err):
+		return fmt.Errorf("put value %s: %w", key, err)
+	case attempts > 1: // the first may have been ours, its answer lost
+		if there, _, err := c.Get(ctx, key); err == nil && bytes.Equal(there, value) {
+			return nil
+		}
 	}
-	return fmt.Errorf("put value %s: %w", key, err)
+	return fmt.Errorf("put value %s: %w", key, bus.ErrConflict)
+}
+
+func isConflict(err error) bool {
+	var api *jetstream.APIError
+	return errors.Is(err, jetstream.ErrKeyExists) ||
+		errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
+			api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
 // escapeKey makes a key of any string: what a key of a bucket may not hold becomes "=" and two
