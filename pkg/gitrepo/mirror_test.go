@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -160,7 +161,6 @@ func TestFetchConcurrently(t *testing.T) {
 // TestFetchAfterDamage fetches into mirrors that are half there.
 func TestFetchAfterDamage(t *testing.T) {
 	w, first := standard(t)
-	second := w.commit("third")
 	for _, test := range []struct {
 		name   string
 		damage func(t *testing.T, dir string)
@@ -195,8 +195,9 @@ func TestFetchAfterDamage(t *testing.T) {
 			if err := m.Fetch(ctx, first, "main"); err != nil {
 				t.Fatal(err)
 			}
+			inode := identity(t, m.Dir())
 			test.damage(t, m.Dir())
-			for _, commit := range []string{first, second} {
+			for _, commit := range []string{first, w.commit(test.name)} {
 				if err := m.Fetch(ctx, commit, "main"); err != nil {
 					t.Fatal(err)
 				}
@@ -204,12 +205,25 @@ func TestFetchAfterDamage(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			if test.name == "killed git" && identity(t, m.Dir()) != inode {
+				t.Error("a mirror that could be repaired was made anew")
+			}
 			leftovers, _ := filepath.Glob(m.Dir() + "*")
 			if len(leftovers) != 2 {
 				t.Errorf("left over: %q", leftovers)
 			}
 		})
 	}
+}
+
+// identity is the number by which the file system knows a folder.
+func identity(t *testing.T, dir string) uint64 {
+	t.Helper()
+	var stat syscall.Stat_t
+	if err := syscall.Stat(dir, &stat); err != nil {
+		t.Fatal(err)
+	}
+	return stat.Ino
 }
 
 func put(t *testing.T, name, content string) {

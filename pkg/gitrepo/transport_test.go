@@ -111,6 +111,11 @@ func TestTransports(t *testing.T) {
 			if diff := cmp.Diff(want, heads); diff != "" {
 				t.Errorf("heads (-want +got):\n%s", diff)
 			}
+			if strings.HasPrefix(test.url, "http") {
+				if _, err := httpRefs(ctx, test.url); err != nil {
+					t.Errorf("git had to be asked: %v", err)
+				}
+			}
 			commits, err := Peek(ctx, t.TempDir(), test.url, []Head{want[1], want[4], want[5]})
 			if err != nil {
 				t.Fatal(err)
@@ -142,6 +147,23 @@ func TestTransports(t *testing.T) {
 				t.Error("debian/sid was fetched, but not asked for")
 			}
 		})
+	}
+}
+
+// TestPeekFetchesLittle checks that announcing a commit does not bring the whole repository.
+func TestPeekFetchesLittle(t *testing.T) {
+	w, head := standard(t)
+	dir := t.TempDir()
+	if _, err := Peek(background(t), dir, w.dir, []Head{{Name: "main", Commit: head}}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := openMirror(dir, w.dir, ".heads")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := m.git(background(t), "cat-file", "--batch-all-objects", "--batch-check=%(objecttype) %(objectname)")
+	if diff := cmp.Diff("commit "+head+"\n", string(out)); err != nil || diff != "" {
+		t.Errorf("objects (-want +got):\n%s%v", diff, err)
 	}
 }
 
