@@ -33,11 +33,11 @@ type candidate struct {
 	dist said
 }
 
-// findPublished returns the message that published target, the latest of several that published the
-// same file.
+// findPublished returns the message that published target: of several the first, since a repository
+// that has a package already keeps it as it was first signed.
 func (s *session) findPublished(ctx context.Context, target traceTarget) (said, message.Published, error) {
 	fail := func(err error) (said, message.Published, error) { return said{}, message.Published{}, err }
-	all, rejected, err := s.published(ctx)
+	all, rejected, err := s.allPublished(ctx)
 	if err != nil {
 		return fail(err)
 	}
@@ -56,9 +56,9 @@ func (s *session) findPublished(ctx context.Context, target traceTarget) (said, 
 	return found.dist, found.Published, nil
 }
 
-// published lists all published files, the latest first, and counts the messages that are not
+// allPublished lists all published files, the first ones first, and counts the messages that are not
 // believed.
-func (s *session) published(ctx context.Context) (all []candidate, rejected int, err error) {
+func (s *session) allPublished(ctx context.Context) (all []candidate, rejected int, err error) {
 	err = s.Bus.Tail(ctx, bus.Filter{Topics: []message.Topic{message.Dists}}, func(raw bus.Raw) error {
 		m, body, err := s.sealer.Open(raw)
 		if err != nil {
@@ -77,7 +77,6 @@ func (s *session) published(ctx context.Context) (all []candidate, rejected int,
 	if err != nil {
 		return nil, 0, fmt.Errorf("read dists: %w", err)
 	}
-	slices.Reverse(all)
 	return all, rejected, nil
 }
 
