@@ -132,12 +132,11 @@ events_logger = "none"
 // one before left behind.
 func (e *Engine) prepare(ctx context.Context) error {
 	run := filepath.Join(e.storage, "run")
-	for _, dir := range []string{
-		e.storage, e.indexes, run, filepath.Join(e.storage, "tmp"), filepath.Join(e.storage, "home/.config/containers"),
-		filepath.Join(e.indexes, "locks"), filepath.Join(e.indexes, "answers"),
-		filepath.Join(e.indexes, "images"), filepath.Join(e.indexes, "bases"),
-		filepath.Join(e.indexes, "releases"), filepath.Join(e.indexes, "blobs"),
-	} {
+	folders := []string{e.storage, e.indexes, run, filepath.Join(e.storage, "tmp"), filepath.Join(e.storage, "home/.config/containers")}
+	for _, kind := range []string{"locks", "answers", "images", "bases", "releases", "blobs", "layers", "shared"} {
+		folders = append(folders, filepath.Join(e.indexes, kind))
+	}
+	for _, dir := range folders {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("make cache folder: %w", err)
 		}
