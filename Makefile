@@ -49,7 +49,7 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 bench: ## measure foundry beside plain tools, RUNS (3) times
 	scripts/setup --bench
 	@$(MAKE) --no-print-directory build
-	scripts/bench/run $(RUNS)
+	go run ./scripts/bench -runs $(RUNS)
 
 # Does not build: it is mostly root who installs.
 install: ## install what "make build" has made into DESTDIR/PREFIX (/usr/local)

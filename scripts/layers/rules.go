@@ -35,10 +35,11 @@ var layers = [][]string{
 const adapters = 5
 
 // choosers may import adapters outside of a main.go. The herder carries the embedded bus, and its
-// demonstration installs a package in a clean container.
+// demonstration installs a package in a clean container; the benchmark runs a build by hand.
 var choosers = map[string][]string{
 	"bots/internal/wire": {"pkg/bus/jetstream", "pkg/artifact/objectstore", "pkg/artifact/folder", "pkg/artifact/s3"},
 	"bots/foundry":       {"pkg/bus/jetstream", "pkg/environment/podman"},
+	"scripts/bench":      {"pkg/environment/podman"},
 }
 
 // owners are the only packages, tests included, that import what begins with the key.
