@@ -17,8 +17,9 @@ import (
 // maxDelta is how many bytes a delta of pristine-tar may unpack to.
 const maxDelta = 512 << 20
 
-// deltaParts are the files that a delta, or the delta of its compression, may have.
-var deltaParts = []string{"version", "type", "manifest", "delta", "wrapper", "params", "program", "filename", "timestamp"}
+// deltaPart matches the names of the files that a delta has: version, type, manifest, delta, wrapper,
+// params, sha256sum and more of the kind.
+var deltaPart = regexp.MustCompile(`^[a-z0-9]{1,32}$`)
 
 // checkDelta finds out whether pristine-tar can be let at a delta. It makes the files of the manifest
 // in a temporary folder, sets their times and gives them to tar, without a look at where they lead;
@@ -73,7 +74,7 @@ func unpackDelta(delta []byte) (map[string][]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("unpack: %w", err)
 		}
-		if h.Typeflag != tar.TypeReg || !isDeltaPart(h.Name) || parts[h.Name] != nil {
+		if h.Typeflag != tar.TypeReg || !deltaPart.MatchString(h.Name) || parts[h.Name] != nil {
 			return nil, fmt.Errorf("it has an unexpected part %q", h.Name)
 		}
 		data, err := io.ReadAll(archive)
@@ -84,20 +85,11 @@ func unpackDelta(delta []byte) (map[string][]byte, error) {
 	}
 }
 
-func isDeltaPart(name string) bool {
-	for _, part := range deltaParts {
-		if name == part {
-			return true
-		}
-	}
-	return false
-}
-
 func checkManifestName(name string, links map[string]bool) error {
 	if name == "" || name == "." || name == "./" {
 		return nil
 	}
-	if !filepath.IsLocal(name) || strings.HasPrefix(name, "-") || strings.Contains(name, "..") && hasDots(name) || strings.ContainsRune(name, 0) {
+	if !filepath.IsLocal(name) || strings.HasPrefix(name, "-") || hasDots(name) || strings.ContainsRune(name, 0) {
 		return fmt.Errorf("manifest has an unsafe name %q", name)
 	}
 	// The names in the tarball usually stand below one folder that the tree does not have.
