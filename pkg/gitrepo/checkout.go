@@ -9,6 +9,8 @@ import (
 	"os"
 	"path"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Archive writes the tree of a commit as a tar file, as git-archive(1) does: attributes export-ignore
@@ -18,12 +20,12 @@ func (m *Mirror) Archive(ctx context.Context, commit, prefix string, w io.Writer
 	if !isHash(commit) {
 		return fmt.Errorf("export commit %q: %w", plain(commit, 80), ErrNoCommit)
 	}
-	if !m.has(ctx, commit) {
-		return fmt.Errorf("export commit %s of %s: %w", commit, m.URL(), ErrNoCommit)
-	}
 	r := m.run("archive", "--format=tar", "--prefix="+prefix, commit)
 	r.stdout = w
 	if _, err := r.do(ctx); err != nil {
+		if ctx.Err() == nil && !m.has(ctx, commit) {
+			err = ErrNoCommit
+		}
 		return fmt.Errorf("export commit %s of %s: %w", commit, m.URL(), err)
 	}
 	return nil
@@ -43,15 +45,21 @@ func (m *Mirror) Checkout(ctx context.Context, commit, dir string) error {
 	return nil
 }
 
+// checkout looks at the tree and unpacks it at the same time.
 func (m *Mirror) checkout(ctx context.Context, commit, dir string) error {
-	if err := m.checkTree(ctx, commit); err != nil {
-		return err
-	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
+	both, ctx := errgroup.WithContext(ctx)
+	both.Go(func() error { return m.checkTree(ctx, commit) })
+	both.Go(func() error { return m.export(ctx, commit, root) })
+	return both.Wait()
+}
+
+// export unpacks the tree of commit below root.
+func (m *Mirror) export(ctx context.Context, commit string, root *os.Root) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	reader, writer := io.Pipe()
@@ -61,7 +69,7 @@ func (m *Mirror) checkout(ctx context.Context, commit, dir string) error {
 		writer.CloseWithError(err)
 		done <- err
 	}()
-	err = unpack(root, tar.NewReader(reader))
+	err := unpack(root, tar.NewReader(reader))
 	if err == nil {
 		_, err = io.Copy(io.Discard, reader) // padding
 	}

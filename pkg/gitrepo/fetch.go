@@ -1,6 +1,7 @@
 package gitrepo
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -93,10 +94,14 @@ func (m *Mirror) format(ctx context.Context) string {
 	return "sha1"
 }
 
-// fetched tells whether commit was fetched whole, and can be read.
+// fetched tells whether commit was fetched whole, and can be read. For one that was not, no program
+// is run.
 func (m *Mirror) fetched(ctx context.Context, commit string) bool {
-	if _, err := os.Stat(filepath.Join(m.path, "HEAD")); err != nil {
-		return false
+	if _, err := os.Stat(filepath.Join(m.path, fetchedRef(commit))); err != nil {
+		packed, err := os.ReadFile(filepath.Join(m.path, "packed-refs"))
+		if err != nil || !bytes.Contains(packed, []byte(fetchedRef(commit))) {
+			return false
+		}
 	}
 	_, err := m.git(ctx, "rev-parse", "--quiet", "--verify", fetchedRef(commit)+"^{commit}")
 	return err == nil
@@ -170,20 +175,22 @@ func (m *Mirror) fetchCommit(ctx context.Context, lock *os.File, commit, branch 
 	if err != nil {
 		return err
 	}
-	if !m.has(ctx, commit) {
-		if err := m.fetchRefs(ctx, lock, commit+":"+fetchedRef(commit)); err != nil {
-			// What is said of a hash is of no use: many servers know only the tips of branches.
-			if errors.Is(err, ErrAuth) || errors.Is(err, ErrUnreachable) || ctx.Err() != nil {
-				return err
-			}
-			return fmt.Errorf("%w on branch %s", ErrNoCommit, branch)
-		}
+	// git sets no reference to what it does not have.
+	if _, err = m.git(ctx, "update-ref", fetchedRef(commit), commit); err == nil {
+		return nil
 	}
-	if !m.has(ctx, commit) {
+	if m.has(ctx, commit) || ctx.Err() != nil {
+		return err
+	}
+	err = m.fetchRefs(ctx, lock, commit+":"+fetchedRef(commit))
+	if errors.Is(err, ErrAuth) || errors.Is(err, ErrUnreachable) || ctx.Err() != nil {
+		return err
+	}
+	if err != nil || !m.has(ctx, commit) {
+		// What is said of a hash is of no use: many servers know only the tips of branches.
 		return fmt.Errorf("%w on branch %s", ErrNoCommit, branch)
 	}
-	_, err = m.git(ctx, "update-ref", fetchedRef(commit), commit)
-	return err
+	return nil
 }
 
 // fetchRefs fetches what always comes and the given refspecs.

@@ -19,12 +19,12 @@ var author = []string{
 
 // A workshop is a repository that tests write to with the real git.
 type workshop struct {
-	t   *testing.T
+	t   testing.TB
 	dir string
 	now time.Time // of the next commit
 }
 
-func newWorkshop(t *testing.T, args ...string) *workshop {
+func newWorkshop(t testing.TB, args ...string) *workshop {
 	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Fatal("git is missing: apt install git")
@@ -100,7 +100,7 @@ func background(t *testing.T) context.Context {
 	return ctx
 }
 
-func mirrorOf(t *testing.T, url string) *Mirror {
+func mirrorOf(t testing.TB, url string) *Mirror {
 	t.Helper()
 	m, err := OpenMirror(t.TempDir(), url)
 	if err != nil {
