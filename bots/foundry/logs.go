@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -70,6 +69,9 @@ func (c *client) logs(ctx context.Context, name string, o logSelection) error {
 	return errors.Join(err, p.end())
 }
 
+// noKey is the empty key, made safe.
+const noKey = "_"
+
 // stepLog names the log of one step. Its parts are made safe for subjects, as the bus does.
 type stepLog struct{ step, key string }
 
@@ -86,17 +88,11 @@ func (o logSelection) wants(l stepLog) bool {
 // printLogs writes the logs of a transaction step by step. The log that a bot has put into the
 // store counts before what it has streamed, which is not signed and may have gaps.
 func (s *session) printLogs(ctx context.Context, t *transaction, o logSelection, p *logPrinter) error {
-	kept := keptLogs(t)
-	logs, err := s.streamedLogs(ctx, t.context)
+	streamed, err := s.streamedLogs(ctx, t.context)
 	if err != nil {
 		return err
 	}
-	streamed := slices.Clone(logs)
-	for _, e := range t.entries {
-		if l, ref := logOf(e); ref != nil && !slices.Contains(logs, l) {
-			logs = append(logs, l)
-		}
-	}
+	kept, logs := keptLogs(t, streamed)
 	wanted := slices.DeleteFunc(slices.Clone(logs), func(l stepLog) bool { return !o.wants(l) })
 	if len(wanted) == 0 {
 		return noLogs(t, logs, o)
@@ -144,15 +140,26 @@ func logOf(e entry) (stepLog, *message.Artifact) {
 	return stepLog{}, nil
 }
 
-// keptLogs are those in the artifact store.
-func keptLogs(t *transaction) map[stepLog]message.Artifact {
-	kept := map[stepLog]message.Artifact{}
+// keptLogs returns the logs in the artifact store by name, and the names of these and the streamed
+// ones together.
+func keptLogs(t *transaction, streamed []stepLog) (kept map[stepLog]message.Artifact, all []stepLog) {
+	kept, all = map[stepLog]message.Artifact{}, slices.Clone(streamed)
 	for _, e := range t.entries {
-		if l, ref := logOf(e); ref != nil {
-			kept[l] = *ref
+		l, ref := logOf(e)
+		if ref == nil {
+			continue
+		}
+		if l.key == noKey { // a failure of a step that serves no architecture; its log may have any key
+			if i := slices.IndexFunc(streamed, func(s stepLog) bool { return s.step == l.step }); i >= 0 {
+				l = streamed[i]
+			}
+		}
+		kept[l] = *ref
+		if !slices.Contains(all, l) {
+			all = append(all, l)
 		}
 	}
-	return kept
+	return kept, all
 }
 
 // streamedLogs lists the logs that the bus keeps, in the order in which they began.
@@ -208,52 +215,4 @@ func (s *session) printArtifact(ctx context.Context, l stepLog, ref message.Arti
 			return fmt.Errorf("read %s: %w", ref.Name, err)
 		}
 	}
-}
-
-// followLogs writes what the steps stream, from its beginning, until the transaction has ended and
-// all that was streamed before its end has been written.
-func (s *session) followLogs(ctx context.Context, name string, o logSelection, p *logPrinter) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var (
-		mu         sync.Mutex
-		seen, last int // chunks; last is 0 until the transaction has ended
-		over       sync.WaitGroup
-		problem    error
-	)
-	over.Go(func() {
-		_, err := s.follow(ctx, name, func(*transaction, entry) {})
-		total := 0
-		if err == nil {
-			err = s.Logs.Read(ctx, name, false, func(bus.LogChunk) error { total++; return nil })
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		last, problem = total, err
-		if err != nil || seen >= last {
-			cancel()
-		}
-	})
-	err := s.Logs.Read(ctx, name, true, func(chunk bus.LogChunk) error {
-		if l := (stepLog{chunk.Step, chunk.Key}); o.wants(l) {
-			if err := p.write(l, chunk.Time, chunk.Text); err != nil {
-				return err
-			}
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if seen++; last > 0 && seen >= last {
-			return errEnded
-		}
-		return nil
-	})
-	cancel()
-	over.Wait()
-	switch {
-	case errors.Is(err, errEnded):
-		return nil
-	case err != nil:
-		return err // that the other reader was stopped then says nothing
-	}
-	return problem
 }

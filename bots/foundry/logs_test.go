@@ -126,14 +126,14 @@ func TestLogs(t *testing.T) {
 	if want := "foundry: no log of " + name + " is kept\nhint: wait for it with --follow\n"; status != 1 || errs != want {
 		t.Errorf("without logs: exit status %d, %q", status, errs)
 	}
-	y.stream(name, "sourcebot", "", "\x1b[1mfetching\x1b[0m\n")
+	y.stream(name, "sourcebot", "source", "\x1b[1mfetching\x1b[0m\n")
 	y.stream(name, "provisionbot", "amd64", "streamed only\nno newline")
 	failure := sampleFailure(sampleCommit().Origin)
 	log := y.keepLog("sourcebot_hello_1.0-1.log.zst", "fetching\n\x1b[31mchangelog\x1b[0m is empty\n")
 	failure.Log, failure.Architecture = &log, ""
 	y.say("sourcebot", message.Failures, commit, failure, "sourcebot")
 
-	want := "── sourcebot ──\nfetching\nchangelog is empty\n── provisionbot amd64 ──\nstreamed only\nno newline\n"
+	want := "── sourcebot source ──\nfetching\nchangelog is empty\n── provisionbot amd64 ──\nstreamed only\nno newline\n"
 	if diff := cmp.Diff(want, y.must("logs", name)); diff != "" {
 		t.Error(diff)
 	}
@@ -152,11 +152,11 @@ func TestLogs(t *testing.T) {
 		t.Errorf("as JSON: %+v", line)
 	}
 	status, _, errs = y.cli("logs", name, "--step", "buildbot")
-	if status != 1 || !strings.Contains(errs, "hint: there are logs of sourcebot, provisionbot amd64") {
+	if status != 1 || !strings.Contains(errs, "hint: there are logs of sourcebot source, provisionbot amd64") {
 		t.Errorf("log that is not there: exit status %d, %q", status, errs)
 	}
 	y.ok(y.Store.Delete(t.Context(), log.SHA256))
-	if diff := cmp.Diff("── sourcebot ──\nfetching\n", y.must("logs", name, "--step", "sourcebot")); diff != "" {
+	if diff := cmp.Diff("── sourcebot source ──\nfetching\n", y.must("logs", name, "--step", "sourcebot")); diff != "" {
 		t.Errorf("with the artifact gone: %s", diff)
 	}
 }
