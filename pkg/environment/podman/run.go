@@ -112,15 +112,18 @@ var (
 
 // runArguments are the arguments of podman run for a throw-away instance.
 func (e *Engine) runArguments(name string, able *abilities, run environment.Run, log io.Writer) ([]string, error) {
-	args := []string{
-		"--rm", "--read-only", "--read-only-tmpfs=false",
+	args := []string{"--rm", "--read-only", "--read-only-tmpfs=false"}
+	if run.Writable {
+		args = []string{"--rm", "--cap-add=FSETID,SETFCAP,SYS_CHROOT"} // as packages need them
+	}
+	args = append(args,
 		// Volumes are on disk, where a large build has room, and vanish with the instance.
 		"--volume=/build", "--volume=/tmp", "--volume=/var/tmp",
 		"--tmpfs=/run:rw,nosuid,nodev,mode=755",
 		"--shm-size=1g",
 		// What a script needs that takes files over and becomes another user; the build has none.
 		"--cap-drop=all", "--cap-add=CHOWN,DAC_OVERRIDE,FOWNER,KILL,SETGID,SETUID",
-	}
+	)
 	common, err := e.commonArguments(name, able, run.Network)
 	if err != nil {
 		return nil, err
