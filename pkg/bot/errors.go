@@ -117,30 +117,3 @@ func Printable(s string) string {
 		return r
 	}, s)
 }
-
-// oneLine makes s fit the one-line fields of a message, of at most limit bytes.
-func oneLine(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case !unicode.IsPrint(r):
-			return '?'
-		}
-		return r
-	}, strings.ToValidUTF8(strings.TrimSpace(s), "?"))
-	return cut(s, limit)
-}
-
-// cut shortens s to at most limit bytes without breaking a character.
-func cut(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	const ellipsis = "…"
-	end := limit - len(ellipsis)
-	for end > 0 && s[end]&0xC0 == 0x80 {
-		end--
-	}
-	return s[:end] + ellipsis
-}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"foundry/pkg/message"
 )
 
 // stateVersion is the layout of state folders that these programs read and write.
@@ -26,7 +28,7 @@ func PrepareState(dir string) error {
 		return fmt.Errorf("read version of state folder: %w", err)
 	}
 	if v := strings.TrimSpace(string(text)); v != stateVersion {
-		return Hint(fmt.Errorf("state folder %s has version %s, these programs know %s", dir, oneLine(v, 20), stateVersion),
+		return Hint(fmt.Errorf("state folder %s has version %s, these programs know %s", dir, message.Line(v, 20), stateVersion),
 			"use the programs that made it, or another folder with --state FOLDER")
 	}
 	return nil

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -61,8 +62,14 @@ type worker struct {
 // handle is the bus.Handler of a bot.
 func (w *worker) handle(ctx context.Context, raw bus.Raw) error {
 	m, body, err := w.Sealer.Open(raw)
-	if err != nil {
-		return w.reject(ctx, raw, err)
+	var rejected *bus.RejectError
+	switch {
+	case errors.As(err, &rejected):
+		return w.reject(ctx, raw, rejected)
+	case err != nil: // such as a keyring that cannot be read at this moment
+		w.noteError(err)
+		w.Log.Warn().Err(err).Msg("message could not be checked, will be tried again")
+		return err
 	}
 	log := w.Log.With().Str("topic", string(m.Topic)).Str("message", string(m.ID)).Str("context", m.Context).Logger()
 	done, err := w.done(ctx, m, body)
@@ -179,13 +186,9 @@ func (w *worker) failure(body message.Body, f *Failure) Result {
 	if w.Stage != nil {
 		siblings = append(siblings, w.Stage(body)...)
 	}
-	reason := oneLine(f.Reason, 1000)
-	if reason == "" {
-		reason = "no reason given"
-	}
 	return Result{Siblings: siblings, Body: &message.Failure{
-		Stage: w.Self.Name, Architecture: w.arch, Class: f.Class, Reason: reason,
-		Hint: oneLine(f.Hint, 1000), Log: f.Log, Tail: f.Tail,
+		Stage: w.Self.Name, Architecture: w.arch, Class: f.Class, Reason: cmp.Or(f.Reason, "no reason given"),
+		Hint: f.Hint, Log: f.Log, Tail: f.Tail,
 	}}
 }
 
@@ -196,7 +199,7 @@ func (w *worker) reject(ctx context.Context, raw bus.Raw, why error) error {
 	sum := sha256.Sum256(raw.Payload)
 	digest := message.Digest(hex.EncodeToString(sum[:]))
 	report, err := message.New(w.Self, message.Rejects, "", "", &message.Reject{
-		Subject: oneLine(raw.Subject, 256), Reason: oneLine(why.Error(), 500), SHA256: digest,
+		Subject: raw.Subject, Reason: why.Error(), SHA256: digest,
 		Size: int64(len(raw.Payload)), Sequence: raw.Sequence,
 	}, raw.Subject, string(digest), fmt.Sprint(raw.Sequence))
 	if err != nil {
