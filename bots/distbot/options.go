@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"foundry/pkg/bot"
+	"foundry/pkg/debian"
 	"foundry/pkg/publish"
 	"foundry/pkg/publish/aptly"
 	"foundry/pkg/trust"
@@ -69,7 +70,7 @@ func (o *options) check() error {
 		}
 	}
 	for _, a := range o.arches {
-		if !names.MatchString(a) || a == "all" || a == "any" || a == "source" {
+		if !debian.Architecture(a).Valid() || a == "all" || a == "any" || a == "source" {
 			return bot.Usage(fmt.Sprintf("--arch %q: not an architecture of machines", a), "give one such as amd64; source packages and those for all architectures are always served")
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"foundry/bots/internal/wire"
 	"foundry/pkg/bot"
+	"foundry/pkg/debian"
 	"foundry/pkg/message"
 	"foundry/pkg/trust"
 )
@@ -49,9 +50,17 @@ trust/packages.asc of theirs.`,
 			fs.StringVar(&o.key, "gpg-key", "", "package key: a `file`, or a fingerprint or user id that gpg knows (default: keys/package.asc in the state folder)")
 			fs.StringVar(&o.arch, "arch", "", "sign builds for this architecture only (default: all)")
 		},
-		Arch: func() string { return o.arch },
-		Run:  o.run,
+		Arch:  func() string { return o.arch },
+		Check: o.check,
+		Run:   o.run,
 	}
+}
+
+func (o *options) check() error {
+	if o.arch != "" && !debian.Architecture(o.arch).Valid() {
+		return bot.Usage(fmt.Sprintf("--arch %q: not an architecture", o.arch), "give one such as amd64, or leave it out to sign for all")
+	}
+	return nil
 }
 
 func (o *options) run(ctx context.Context, b *bot.Bot) error {
@@ -93,23 +102,23 @@ func openKey(ctx context.Context, b *bot.Bot, spec string) (trust.Signer, error)
 	return signer, nil
 }
 
-// allowFirst lets distbots of the same state folder believe the key where they believe none yet.
-// Where somebody has decided whom to believe it changes nothing.
+// allowFirst lets distbots of the same state folder believe the key where they believe none yet,
+// once. Where somebody has decided whom to believe it changes nothing.
 func allowFirst(b *bot.Bot, signer trust.Signer) error {
-	dir := bot.TrustDir(b.Settings.State)
-	path := filepath.Join(dir, "packages.asc")
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
+	dir, told := bot.TrustDir(b.Settings.State), b.Path("keys", "package.pub")
+	for _, path := range []string{filepath.Join(dir, "packages.asc"), told} {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	public, err := signer.Public()
 	if err != nil {
 		return fmt.Errorf("trust package key: %w", err)
 	}
-	file := b.Path("keys", "package.pub")
-	if err := os.WriteFile(file, public, 0o644); err != nil {
+	if err := os.WriteFile(told, public, 0o644); err != nil {
 		return fmt.Errorf("trust package key: %w", err)
 	}
-	ring, err := trust.ReadKeyring(file)
+	ring, err := trust.ReadKeyring(told)
 	if err != nil {
 		return fmt.Errorf("trust package key: %w", err)
 	}
