@@ -68,7 +68,7 @@ func run(ctx context.Context, b *bot.Bot, o *options) error {
 
 func (o *options) declare(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&o.codenames, "codename", nil, "`[branch:]codename` to build for; may be given several times")
-	fs.StringArrayVar(&o.buildBranches, "build-branch", nil, "build only branches that match this `glob` and pass over the others; may be given several times (default: all)")
+	fs.StringArrayVar(&o.buildBranches, "build-branch", nil, "build only branches that match this `glob` and pass over the others; may be given several times (default: all but upstream, upstream/… and pristine-tar)")
 	fs.BoolVar(&o.autobump, "autobump", false, "add date and hash of the commit to the version, as in 1.2-3+20261120.2315.g1a2b3c4")
 	fs.BoolVar(&o.allowUnsigned, "allow-unsigned", false, "build commits that no known key has signed")
 	fs.StringVar(&o.committers, "committers", "", "keyring `file` of those who may sign commits (default \"trust/committers.asc\" in the state folder)")

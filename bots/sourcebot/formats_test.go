@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -72,6 +73,52 @@ func TestNative(t *testing.T) {
 	if diff := cmp.Diff(want, s); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+}
+
+// TestSameBytesAnywhere: neither the umask nor a commit from the future or the beginning of time
+// shows in the package.
+func TestSameBytesAnywhere(t *testing.T) {
+	patch := map[string]string{
+		"debian/patches/series":    "fix.patch\n",
+		"debian/patches/fix.patch": "--- a/hello.c\n+++ b/hello.c\n@@ -1 +1 @@\n-int main(void) { return 0; }\n+int main(void) { return 1; }\n",
+	}
+	for _, when := range []string{"2038-01-19T03:14:07Z", "1970-01-01T00:00:00Z", commitTime} {
+		for _, format := range []string{"3.0 (native)", "3.0 (quilt)"} {
+			t.Run(when+" "+format, func(t *testing.T) {
+				r := newRepo(t)
+				r.env = append(r.env, "GIT_COMMITTER_DATE="+when)
+				r.write(upstream)
+				r.commit()
+				r.git("tag", "upstream/1.0")
+				version := map[string]string{"3.0 (native)": "1.0", "3.0 (quilt)": "1.0-1"}[format]
+				r.write(hello(version, format, patch))
+				ref := r.commit()
+				args := []string{"--codename", "bookworm", "--codename", "trixie", "--allow-unsigned"}
+				first := newBench(t, args...).mustMake(r, "main", ref)
+				defer syscall.Umask(syscall.Umask(0o077))
+				second := newBench(t, args...).mustMake(r, "main", ref)
+				if diff := cmp.Diff(first, second); diff != "" {
+					t.Errorf("-first +second:\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// TestUpstreamSignature: dpkg-source checks upstream's signature of the orig tarball where the package has
+// upstream's key.
+func TestUpstreamSignature(t *testing.T) {
+	r, _ := upstreamRepo(t, "3.0 (quilt)", nil)
+	_, public := r.signingKey("upstream")
+	files := t.TempDir()
+	name := filepath.Join(files, "hello_1.0~rc1.orig.tar.xz")
+	r.run("git", "archive", "-o", filepath.Join(files, "x.tar"), "--prefix=hello/", "upstream")
+	r.run("sh", "-c", "xz -c "+files+"/x.tar > "+name)
+	r.run("gpg", "--batch", "--armor", "--detach-sign", name)
+	r.run("pristine-tar", "commit", "-s", name+".asc", name, "upstream")
+	r.write(map[string]string{"debian/upstream/signing-key.asc": public + "\n"})
+	_, s := testTwice(t, r, "debian/main", r.commit())
+	wantNames(t, s, "hello_1.0~rc1-2.dsc", "hello_1.0~rc1-2.debian.tar.xz", "hello_1.0~rc1.orig.tar.xz", "hello_1.0~rc1.orig.tar.xz.asc")
 }
 
 func TestFormat1(t *testing.T) {

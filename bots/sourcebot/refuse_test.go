@@ -75,6 +75,18 @@ func TestBranches(t *testing.T) {
 	}
 }
 
+func TestUpstreamBranchesAreNotBuilt(t *testing.T) {
+	o := newBench(t, "--codename", "bookworm", "--codename", "upstream/beta:trixie").bot.options
+	for branch, want := range map[string]bool{
+		"main": true, "debian/sid": true, "upstreaming": true, "tags/v1": true, "upstream/beta": true,
+		"upstream": false, "upstream/latest": false, "pristine-tar": false, "tags/upstream/1.0": false,
+	} {
+		if o.wanted(branch) != want {
+			t.Errorf("%s: %v", branch, !want)
+		}
+	}
+}
+
 func TestLatestOnly(t *testing.T) {
 	r := newRepo(t)
 	r.write(hello("1.0", "3.0 (native)", nil))

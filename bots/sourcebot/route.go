@@ -84,8 +84,15 @@ func matches(glob, branch string) bool {
 	return err == nil && ok
 }
 
-// wanted tells whether --build-branch lets a branch be built.
+// wanted tells whether a branch is built. Without --build-branch all are but those that by git-buildpackage's
+// conventions hold upstream's sources alone, unless a mapping names one.
 func (o *options) wanted(branch string) bool {
-	return len(o.buildBranches) == 0 ||
-		slices.ContainsFunc(o.buildBranches, func(glob string) bool { return matches(glob, branch) })
+	if len(o.buildBranches) > 0 {
+		return slices.ContainsFunc(o.buildBranches, func(glob string) bool { return matches(glob, branch) })
+	}
+	if slices.ContainsFunc(o.routes, func(r route) bool { return matches(r.branch, branch) }) {
+		return true
+	}
+	name := strings.TrimPrefix(branch, "tags/")
+	return name != "pristine-tar" && name != "upstream" && !strings.HasPrefix(name, "upstream/")
 }

@@ -72,6 +72,9 @@ func (s *sourcebot) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) {
 		log.Warn().Msg("commit is not signed by a known key")
 	}
 	if overtaken, err := s.overtaken(ctx, mirror, about); overtaken || err != nil {
+		if overtaken {
+			log.Info().Msg("commit is overtaken by a newer one, see --latest-only")
+		}
 		return nil, err
 	}
 	made := maker{sourcebot: s, job: j, mirror: mirror, commit: commit, about: about, signer: signer, codenames: codenames}
@@ -183,6 +186,9 @@ func (m *maker) make(ctx context.Context, log *bot.Log) ([]bot.Result, error) {
 	p, err := readPackaging(fresh)
 	if err != nil {
 		return nil, err
+	}
+	if b := p.gbp.DebianBranch; b != "" && b != m.about.Branch {
+		fmt.Fprintf(log, "note: debian/gbp.conf says that the packaging is on branch %s, this commit is on %s\n", b, m.about.Branch)
 	}
 	releases, err := m.releasesFor(m.codenames, p.top, m.commit)
 	if err != nil {

@@ -12,15 +12,14 @@ type GBP struct {
 	PristineTar    bool     // default false
 	UpstreamTag    string   // default "upstream/%(version)s"
 	UpstreamBranch string   // default "upstream"
-	DebianBranch   string   // default "master"
-	DebianTag      string   // default "debian/%(version)s"
+	DebianBranch   string   // where the packaging is; empty where it is not said
 	Components     []string // additional tarballs
 	Compression    string   // "gz", "bz2", "lzma", "xz", or "" where it is left open
 }
 
 // DefaultGBP is what holds without a gbp.conf.
 func DefaultGBP() GBP {
-	return GBP{UpstreamTag: "upstream/%(version)s", UpstreamBranch: "upstream", DebianBranch: "master", DebianTag: "debian/%(version)s"}
+	return GBP{UpstreamTag: "upstream/%(version)s", UpstreamBranch: "upstream"}
 }
 
 // ParseGBP reads a gbp.conf: the sections DEFAULT, git-buildpackage (an old name) and buildpackage,
@@ -63,8 +62,6 @@ func (g *GBP) set(key, value string) error {
 		g.UpstreamBranch = value
 	case "debian-branch":
 		g.DebianBranch = value
-	case "debian-tag":
-		g.DebianTag = plain
 	case "compression":
 		return g.setCompression(value)
 	case "component":

@@ -74,8 +74,7 @@ func TestParseGBP(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := GBP{
-		PristineTar: true, UpstreamTag: "release-%(version)s", UpstreamBranch: "upstream", DebianBranch: "debian/sid",
-		DebianTag: "debian/%(version)s", Components: []string{"core", "docs"}, Compression: "xz",
+		PristineTar: true, UpstreamTag: "release-%(version)s", UpstreamBranch: "upstream", DebianBranch: "debian/sid", Components: []string{"core", "docs"}, Compression: "xz",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
