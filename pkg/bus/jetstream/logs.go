@@ -185,15 +185,15 @@ func (w *logWriter) await(some, others []sentBatch) []sentBatch {
 
 // Read calls f with what is kept of a transaction's logs.
 func (c *Conn) Read(ctx context.Context, context string, follow bool, f func(bus.LogChunk) error) error {
-	config := jetstream.OrderedConsumerConfig{
-		FilterSubjects:    []string{subjectLogs + "." + message.SafeKey(context) + ".>"},
-		InactiveThreshold: readerIdle,
+	config := readConfig{
+		stream: streamLog, follow: follow,
+		filters: []string{subjectLogs + "." + message.SafeKey(context) + ".>"},
 	}
-	return c.read(ctx, streamLog, config, follow, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
-		tokens := strings.Split(msg.Subject(), ".")
+	return c.read(ctx, config, func(msg *nats.Msg, meta *nats.MsgMetadata) error {
+		tokens := strings.Split(msg.Subject, ".")
 		if len(tokens) != 5 {
 			return nil // nobody of ours wrote it
 		}
-		return f(bus.LogChunk{Step: tokens[3], Key: tokens[4], Time: meta.Timestamp, Text: msg.Data()})
+		return f(bus.LogChunk{Step: tokens[3], Key: tokens[4], Time: meta.Timestamp, Text: msg.Data})
 	})
 }

@@ -100,19 +100,22 @@ func (s *slot) pull(ctx context.Context) (*delivery, error) {
 		if err != nil {
 			return nil, err
 		}
-		status := msg.Header.Get("Status")
-		if msg.Reply != "" && status == "" {
+		if isDelivery(msg) {
 			if d := s.accept(msg); d != nil {
 				return d, nil
 			}
 			continue
 		}
+		status := msg.Header.Get("Status")
 		if status == "100" {
 			continue // the server says that it is still there
 		}
 		return nil, meaning(status, msg.Header.Get("Description"))
 	}
 }
+
+// isDelivery tells messages from what the server itself says. Headers do not: they are the sender's.
+func isDelivery(msg *nats.Msg) bool { return strings.HasPrefix(msg.Reply, "$JS.ACK.") }
 
 // meaning tells what the end of a request for a message without one says.
 func meaning(status, description string) error {
@@ -183,7 +186,7 @@ func (s *slot) retire() {
 		if err != nil {
 			return
 		}
-		if msg.Reply != "" && msg.Header.Get("Status") == "" {
+		if isDelivery(msg) {
 			if err := s.c.request(ctx, msg.Reply, []byte(ackAgain)); err != nil {
 				s.log.Warn().Err(err).Msg("could not give a message back")
 			}
