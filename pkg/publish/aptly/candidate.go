@@ -36,9 +36,9 @@ func refuse(path, format string, args ...any) error {
 }
 
 // read reads the files of an upload and checks each by itself.
-func (r *Repo) read(ctx context.Context, s *suite, upload publish.Upload) (list []*candidate, err error) {
+func read(ctx context.Context, s publish.Suite, upload publish.Upload) (list []*candidate, err error) {
 	for _, file := range upload.Files {
-		c, err := r.readBinary(ctx, s, upload, file)
+		c, err := readBinary(ctx, s, upload, file)
 		if err != nil {
 			return nil, err
 		}
@@ -50,7 +50,7 @@ func (r *Repo) read(ctx context.Context, s *suite, upload publish.Upload) (list 
 		list = append(list, c)
 	}
 	if upload.Dsc != "" {
-		c, err := r.readSource(s, upload)
+		c, err := readSource(s, upload)
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +62,7 @@ func (r *Repo) read(ctx context.Context, s *suite, upload publish.Upload) (list 
 	return list, nil
 }
 
-func (r *Repo) readBinary(ctx context.Context, s *suite, upload publish.Upload, file string) (*candidate, error) {
+func readBinary(ctx context.Context, s publish.Suite, upload publish.Upload, file string) (*candidate, error) {
 	base := filepath.Base(file)
 	extension := filepath.Ext(base)
 	if extension != ".deb" && extension != ".udeb" && extension != ".ddeb" {
@@ -105,10 +105,10 @@ func (r *Repo) readBinary(ctx context.Context, s *suite, upload publish.Upload, 
 		return nil, err
 	}
 	p.UpdateFiles(deb.PackageFiles{{Filename: base, Checksums: sums}})
-	return r.candidate(s, p, map[string]string{base: file})
+	return newCandidate(s, p, map[string]string{base: file})
 }
 
-func (r *Repo) readSource(s *suite, upload publish.Upload) (*candidate, error) {
+func readSource(s publish.Suite, upload publish.Upload) (*candidate, error) {
 	stanza, _, err := readDsc(upload.Dsc)
 	if err != nil {
 		return nil, refuse(upload.Dsc, "%v", err)
@@ -161,10 +161,10 @@ func (r *Repo) readSource(s *suite, upload publish.Upload) (*candidate, error) {
 		return nil, err
 	}
 	p.UpdateFiles(append(listed, deb.PackageFile{Filename: base, Checksums: sums}))
-	return r.candidate(s, p, sources)
+	return newCandidate(s, p, sources)
 }
 
-func (r *Repo) candidate(s *suite, p *deb.Package, sources map[string]string) (*candidate, error) {
+func newCandidate(s publish.Suite, p *deb.Package, sources map[string]string) (*candidate, error) {
 	e, err := newEntry(s.Component, p)
 	if err != nil {
 		return nil, err

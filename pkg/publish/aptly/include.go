@@ -8,46 +8,13 @@ import (
 	"time"
 
 	"foundry/pkg/debian"
-	"foundry/pkg/message"
 	"foundry/pkg/publish"
 )
 
-// Include puts the upload into its codename and publishes.
-func (r *Repo) Include(ctx context.Context, upload publish.Upload) (publication publish.Publication, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	defer recovered(&err)
-	if r.db == nil {
-		return publication, errors.New("include package: the repository is closed")
-	}
-	s := r.suites[upload.Codename]
-	if s == nil {
-		return publication, fmt.Errorf("include %s %s in %s: %w", upload.Source, upload.Version, upload.Codename, publish.ErrUnknownCodename)
-	}
-	candidates, err := r.read(ctx, s, upload)
-	if err != nil {
-		return publication, err
-	}
-	next, fresh, err := r.judge(s, upload, candidates)
-	if err != nil {
-		return publication, err
-	}
-	if len(fresh) > 0 {
-		if err := r.admit(ctx, s, next, fresh); err != nil {
-			return publication, fmt.Errorf("include %s %s in %s: %w", upload.Source, upload.Version, upload.Codename, err)
-		}
-	}
-	publication = publish.Publication{Release: message.Digest(s.release.sha256), Key: r.opts.Signer.Fingerprint()}
-	for _, c := range candidates {
-		publication.Packages = append(publication.Packages, c.published())
-	}
-	return publication, nil
-}
-
 // judge decides about each candidate: one that the suite has, or had, with the same content is
 // replaced by that; what may not go in is refused; what remains is fresh. It returns the suite's
-// entries as they are to be.
-func (r *Repo) judge(s *suite, upload publish.Upload, candidates []*candidate) (next []*entry, fresh []*candidate, err error) {
+// entries as they are to be, not sorted.
+func (r *Repo) judge(s *suite, candidates []*candidate) (next []*entry, fresh []*candidate, err error) {
 	next = slices.Clone(s.entries)
 	binaries := 0
 	for _, c := range candidates {
@@ -81,8 +48,6 @@ func (r *Repo) judge(s *suite, upload publish.Upload, candidates []*candidate) (
 		})
 		next = append(next, c.entry)
 	}
-	next = dropSources(next)
-	slices.SortFunc(next, compareEntries)
 	return next, fresh, nil
 }
 
@@ -121,16 +86,6 @@ func dropSources(entries []*entry) []*entry {
 	return slices.DeleteFunc(entries, func(e *entry) bool {
 		return e.isSource() && newest[e.name] != e.parsed && !needed[e.name+" "+e.version]
 	})
-}
-
-// admit imports fresh packages and publishes the suite with the entries next.
-func (r *Repo) admit(ctx context.Context, s *suite, next []*entry, fresh []*candidate) error {
-	for _, c := range fresh {
-		if err := r.importFiles(c); err != nil {
-			return err
-		}
-	}
-	return r.publish(ctx, s, next, fresh)
 }
 
 // Refresh signs the metadata of suites anew whose Valid-Until comes within the given time, and

@@ -49,7 +49,10 @@ type Repo struct {
 	sums   *deb.ChecksumCollection
 	pool   *files.PackagePool
 
-	mu      sync.Mutex
+	queued sync.Mutex
+	queue  []*request
+
+	mu      sync.Mutex // held by whoever changes what follows
 	suites  map[string]*suite
 	entries map[string]*entry // by component and package key
 	paths   map[string]string // SHA-256 of each file below Output that a known package has

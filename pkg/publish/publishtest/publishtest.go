@@ -60,6 +60,7 @@ func Run(t *testing.T, a Adapter) {
 		{"bad files", testBadFiles},
 		{"refresh", testRefresh},
 		{"concurrent", testConcurrent},
+		{"concurrent versions", testConcurrentVersions},
 		{"second process waits", testWaits},
 		{"reopened", testReopened},
 		{"client meanwhile", testClientMeanwhile},

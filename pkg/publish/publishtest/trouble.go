@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -151,6 +152,32 @@ func testConcurrent(t *testing.T, f *fixture) {
 	}
 	group.Wait()
 	f.lists(t, "alpha", amd64, want...)
+}
+
+// testConcurrentVersions includes versions of one package at once: the highest stays, lower ones
+// were there before it or are refused, and what was let in can be fetched.
+func testConcurrentVersions(t *testing.T, f *fixture) {
+	repo := f.open(t)
+	var uploads []publish.Upload
+	for i := range 8 {
+		uploads = append(uploads, f.upload(t, "hello", fmt.Sprintf("1.0-%d", i+1), "amd64"))
+	}
+	var group sync.WaitGroup
+	for _, u := range uploads {
+		group.Go(func() {
+			publication, err := repo.Include(t.Context(), u)
+			var refused *publish.RefusedError
+			if err != nil && !errors.As(err, &refused) {
+				t.Errorf("include %s: %v", u.Version, err)
+			}
+			for _, p := range publication.Packages {
+				same(t, filepath.Join(f.Output(f.dir), p.Filename), strconv.FormatInt(p.Size, 10), string(p.SHA256))
+			}
+		})
+	}
+	group.Wait()
+	f.lists(t, "alpha", amd64, "hello 1.0-8 amd64")
+	f.lists(t, "alpha", sources, "hello 1.0-8")
 }
 
 func testWaits(t *testing.T, f *fixture) {
