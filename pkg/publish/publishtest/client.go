@@ -30,7 +30,7 @@ func NewClient(t testing.TB, uri, codename, arch, key string) *Client {
 		}
 	}
 	write(t, filepath.Join(c.root, "status"), "")
-	write(t, filepath.Join(c.root, "etc", "sources.list.d", "test.sources"),
+	c.Source(t,
 		fmt.Sprintf("Types: deb deb-src\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n", uri, codename, key))
 	config := fmt.Sprintf(`Dir::Etc "%[1]s/etc"; Dir::State "%[1]s/state"; Dir::State::status "%[1]s/status"; Dir::Cache "%[1]s/cache"; Dir::Log "%[1]s/log";
 APT::Architecture "%[2]s"; APT::Architectures { "%[2]s"; }; APT::Sandbox::User "root"; Acquire::Languages "none"; Acquire::http::Proxy "false"; APT::Update::Error-Mode "any";
@@ -38,6 +38,12 @@ APT::Architecture "%[2]s"; APT::Architectures { "%[2]s"; }; APT::Sandbox::User "
 	write(t, filepath.Join(c.root, "apt.conf"), config)
 	c.env = append(os.Environ(), "APT_CONFIG="+filepath.Join(c.root, "apt.conf"), "LC_ALL=C.UTF-8", "http_proxy=")
 	return c
+}
+
+// Source makes text, in deb822 style, the client's only source list.
+func (c *Client) Source(t testing.TB, text string) {
+	t.Helper()
+	write(t, filepath.Join(c.root, "etc", "sources.list.d", "test.sources"), text)
 }
 
 // Run runs apt-get or apt-cache and returns what it says; a warning is an error too.

@@ -1,0 +1,369 @@
+package aptly
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"foundry/pkg/message"
+	"foundry/pkg/publish"
+	"foundry/pkg/publish/publishtest"
+)
+
+// bench is a repository whose clock the test moves.
+type bench struct {
+	*Repo
+	dir   string
+	files string
+	clock time.Time
+	opts  Options
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{dir: t.TempDir(), files: t.TempDir(), clock: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
+	var err error
+	if b.opts, err = options(b.dir, publishtest.Suites()); err != nil {
+		t.Fatal(err)
+	}
+	b.reopen(t)
+	return b
+}
+
+func (b *bench) reopen(t *testing.T) {
+	t.Helper()
+	if b.Repo != nil {
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	repo, err := open(t.Context(), b.opts, func() time.Time { return b.clock }, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = repo.Close() })
+	b.Repo = repo
+}
+
+func (b *bench) upload(t *testing.T, name, version string) publish.Upload {
+	t.Helper()
+	u := publish.Upload{Package: message.Package{Source: name, Version: version, Codename: "alpha"}}
+	u.Files = []string{publishtest.MakeDeb(t, b.files, publishtest.Binary{Name: name, Version: version, Arch: "amd64"})}
+	u.Dsc, u.SourceFiles = publishtest.MakeSource(t, b.files, name, version, "orig of "+name)
+	return u
+}
+
+func (b *bench) include(t *testing.T, name, version string) publish.Publication {
+	t.Helper()
+	p, err := b.Include(t.Context(), b.upload(t, name, version))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// shows checks the packages in the index of amd64 that is served.
+func (b *bench) shows(t *testing.T, want ...string) {
+	t.Helper()
+	index, err := os.ReadFile(filepath.Join(b.opts.Output, "dists/alpha/main/binary-amd64/Packages"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(string(index)) {
+		if name, ok := strings.CutPrefix(line, "Package: "); ok {
+			got = append(got, strings.TrimSpace(name))
+		}
+		if version, ok := strings.CutPrefix(line, "Version: "); ok {
+			got[len(got)-1] += " " + strings.TrimSpace(version)
+		}
+		if file, ok := strings.CutPrefix(line, "Filename: "); ok && !b.has(strings.TrimSpace(file)) {
+			t.Errorf("%s is listed and not there", strings.TrimSpace(file))
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("packages (-want +got):\n%s", diff)
+	}
+}
+
+func (b *bench) has(path string) bool {
+	_, err := os.Stat(filepath.Join(b.opts.Output, path))
+	return err == nil
+}
+
+// TestBatch judges two versions of one package in one batch: both are published, in turn.
+func TestBatch(t *testing.T) {
+	b := newBench(t)
+	var batch []*request
+	for _, version := range []string{"1.0-1", "1.0-2", "1.0-2", "1.0-1.1"} {
+		u := b.upload(t, "hello", version)
+		candidates, err := read(t.Context(), b.suites["alpha"].Suite, u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch = append(batch, &request{upload: u, candidates: candidates})
+	}
+	b.mu.Lock()
+	b.settle(t.Context(), batch)
+	b.mu.Unlock()
+	for i, q := range batch {
+		if !q.done || (q.err != nil) != (i == 3) {
+			t.Errorf("request %d: done %t, %v", i, q.done, q.err)
+		}
+		for _, p := range q.publication.Packages {
+			if !b.has(p.Filename) {
+				t.Errorf("request %d: %s is not there", i, p.Filename)
+			}
+		}
+	}
+	b.shows(t, "hello 1.0-2")
+}
+
+// TestOutputIsLost removes what is served: it is made again from the state folder.
+func TestOutputIsLost(t *testing.T) {
+	b := newBench(t)
+	b.include(t, "hello", "1.0-1")
+	b.include(t, "hello", "1.0-2")
+	for _, lost := range []string{"", "dists", "dists/.alpha/3/Release", "dists/.alpha/3"} {
+		if err := os.RemoveAll(filepath.Join(b.opts.Output, lost)); err != nil {
+			t.Fatal(err)
+		}
+		b.reopen(t)
+		b.shows(t, "hello 1.0-2")
+	}
+	b.include(t, "hello", "1.0-3")
+	b.shows(t, "hello 1.0-3")
+}
+
+// TestStateIsLost refuses to serve an empty repository in place of one that it does not know.
+func TestStateIsLost(t *testing.T) {
+	b := newBench(t)
+	b.include(t, "hello", "1.0-1")
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(b.opts.Dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), b.opts); err == nil || !strings.Contains(err.Error(), "do not belong together") {
+		t.Errorf("%v, want it to say that the folders do not belong together", err)
+	}
+	b.shows(t, "hello 1.0-1")
+}
+
+// TestForeignOutput leaves alone what it has not made.
+func TestForeignOutput(t *testing.T) {
+	b := newBench(t)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(b.opts.Output, "dists", "alpha")
+	if err := os.Remove(link); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(link, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), b.opts); err == nil || !strings.Contains(err.Error(), "not made by foundry") {
+		t.Errorf("%v, want it to say that the folder was not made by foundry", err)
+	}
+}
+
+// TestSettingsChange publishes anew what shows in the metadata, and keeps the packages of a
+// codename that is left out for a while.
+func TestSettingsChange(t *testing.T) {
+	b := newBench(t)
+	b.include(t, "hello", "1.0-1")
+	all := b.opts.Suites
+	b.opts.Suites = slices.Clone(all)
+	b.opts.Suites[0].Description, b.opts.Suites[0].Architectures = "Another", []string{"amd64", "riscv64"}
+	b.reopen(t)
+	release, err := os.ReadFile(filepath.Join(b.opts.Output, "dists/alpha/Release"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\nDescription: Another\n", "\nArchitectures: amd64 riscv64\n", " main/binary-riscv64/Packages.xz\n", "\nSuite: stable\n"} {
+		if !strings.Contains(string(release), want) {
+			t.Errorf("Release does not say %q:\n%s", want, release)
+		}
+	}
+	b.opts.Suites = all[1:]
+	b.clock = b.clock.Add(100 * 24 * time.Hour)
+	b.reopen(t)
+	if err := b.Refresh(t.Context(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	b.shows(t, "hello 1.0-1")
+	b.opts.Suites = all
+	b.reopen(t)
+	b.shows(t, "hello 1.0-1")
+}
+
+// TestComponentChanges moves a suite to another component.
+func TestComponentChanges(t *testing.T) {
+	b := newBench(t)
+	b.include(t, "hello", "1.0-1")
+	b.opts.Suites = slices.Clone(b.opts.Suites)
+	b.opts.Suites[0].Component = "contrib"
+	b.reopen(t)
+	index, err := os.ReadFile(filepath.Join(b.opts.Output, "dists/alpha/contrib/binary-amd64/Packages"))
+	if err != nil || !strings.Contains(string(index), "\nFilename: pool/contrib/h/hello/hello_1.0-1_amd64.deb\n") {
+		t.Errorf("%v:\n%s", err, index)
+	}
+	if !b.has("pool/contrib/h/hello/hello_1.0-1_amd64.deb") || !b.has("pool/contrib/h/hello/hello_1.0.orig.tar.xz") {
+		t.Error("packages are not in the other component's pool")
+	}
+}
+
+func TestRollback(t *testing.T) {
+	b := newBench(t)
+	b.include(t, "hello", "1.0-1")
+	b.include(t, "hello", "1.0-2")
+	b.include(t, "other", "1.0-1")
+	if err := b.Rollback(t.Context(), "alpha", 2); err != nil {
+		t.Fatal(err)
+	}
+	b.shows(t, "hello 1.0-1")
+	b.reopen(t)
+	b.shows(t, "hello 1.0-1")
+	b.include(t, "hello", "1.0-2")
+	b.shows(t, "hello 1.0-2")
+	for _, back := range []uint64{0, 6, 99} {
+		if err := b.Rollback(t.Context(), "alpha", back); err == nil {
+			t.Errorf("rolled back by %d", back)
+		}
+	}
+	if err := b.Rollback(t.Context(), "gamma", 1); err == nil {
+		t.Error("rolled back a codename that is not there")
+	}
+}
+
+// TestRetention keeps dropped packages for a while, and the lists of the last publishes.
+func TestRetention(t *testing.T) {
+	b := newBench(t)
+	b.include(t, "hello", "1.0-1")
+	b.include(t, "hello", "2.0-1")
+	old, orig := "pool/main/h/hello/hello_1.0-1_amd64.deb", "pool/main/h/hello/hello_2.0.orig.tar.xz"
+	for range keepRecords { // so that no list has the old version any more
+		if err := b.Refresh(t.Context(), 10*365*24*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.clock = b.clock.Add(DefaultRetain - time.Hour)
+	b.reopen(t)
+	if !b.has(old) {
+		t.Error("a package that was dropped not long ago is gone")
+	}
+	b.clock = b.clock.Add(2 * time.Hour)
+	if err := b.Refresh(t.Context(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if b.has(old) || !b.has(orig) {
+		t.Errorf("old there: %t, new there: %t", b.has(old), b.has(orig))
+	}
+	pooled, err := b.pool.FilepathList(nil)
+	if err != nil || len(pooled) != 4 {
+		t.Errorf("%v in the pool (%v), want the 4 files of one version", pooled, err)
+	}
+	b.shows(t, "hello 2.0-1")
+	b.reopen(t)
+	b.include(t, "hello", "2.0-2")
+	b.shows(t, "hello 2.0-2")
+}
+
+// TestByHashExpires keeps an index file for a day after it was last listed, however old it is.
+func TestByHashExpires(t *testing.T) {
+	b := newBench(t)
+	b.include(t, "hello", "1.0-1")
+	path := "dists/alpha/main/binary-amd64/by-hash/SHA256/" + b.suites["alpha"].release.Files["main/binary-amd64/Packages.xz"].SHA256
+	b.clock = b.clock.Add(5 * 24 * time.Hour)
+	b.include(t, "hello", "1.0-2")
+	b.clock = b.clock.Add(keepIndexes - time.Minute)
+	b.include(t, "hello", "1.0-3")
+	if !b.has(path) {
+		t.Error("an index file that was listed a day ago is gone")
+	}
+	b.clock = b.clock.Add(2 * time.Minute)
+	b.include(t, "hello", "1.0-4")
+	if b.has(path) {
+		t.Error("an index file that was listed more than a day ago is there")
+	}
+}
+
+// TestDates checks that dates never go back, also when the clock does.
+func TestDates(t *testing.T) {
+	b := newBench(t)
+	b.include(t, "hello", "1.0-1")
+	first := b.suites["alpha"].release
+	if want := b.clock.Add(-2 * time.Minute); !first.Date.Equal(want) {
+		t.Errorf("dated %s, want %s", first.Date, want)
+	}
+	if want := b.clock.Add(DefaultValidFor); !first.ValidUntil.Equal(want) {
+		t.Errorf("valid until %s, want %s", first.ValidUntil, want)
+	}
+	b.clock = b.clock.Add(-time.Hour)
+	b.include(t, "hello", "1.0-2")
+	b.reopen(t)
+	second := b.suites["alpha"].release
+	if second.Date.Before(first.Date) || !second.Modified.After(first.Modified) {
+		t.Errorf("dates went back from %s, %s to %s, %s", first.Date, first.Modified, second.Date, second.Modified)
+	}
+}
+
+// TestSources gives the .sources file that is written to apt as it is.
+func TestSources(t *testing.T) {
+	b := newBench(t)
+	b.opts.URI = "file://" + b.opts.Output
+	b.reopen(t)
+	b.include(t, "hello", "1.0-1")
+	client := publishtest.NewClient(t, "file:///nowhere", "alpha", "amd64", filepath.Join(b.opts.Output, "test.asc"))
+	text, err := os.ReadFile(filepath.Join(b.opts.Output, "test-alpha.sources"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.Source(t, string(text))
+	client.Must(t, "apt-get", "update")
+	client.Must(t, "apt-get", "download", "hello")
+}
+
+func TestBadOptions(t *testing.T) {
+	good, err := options(t.TempDir(), publishtest.Suites())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for words, alter := range map[string]func(*Options){
+		"no folder given":         func(o *Options) { o.Dir = "" },
+		"must not be the same":    func(o *Options) { o.Output = o.Dir + "/" },
+		`bad name "../x"`:         func(o *Options) { o.Archive = "../x" },
+		"no signing key given":    func(o *Options) { o.Signer = nil },
+		"less than an hour":       func(o *Options) { o.ValidFor = time.Minute },
+		"no codename given":       func(o *Options) { o.Suites = nil },
+		"a name begins with":      func(o *Options) { o.Suites[0].Codename = "a/b" },
+		"bad component":           func(o *Options) { o.Suites[0].Component = ".." },
+		"line break":              func(o *Options) { o.Suites[0].Label = "a\nb" },
+		"no architecture given":   func(o *Options) { o.Suites[0].Architectures = nil },
+		`bad architecture "all"`:  func(o *Options) { o.Suites[0].Architectures = []string{"all"} },
+		`"stable" is given twice`: func(o *Options) { o.Suites[1].Codename = "stable" },
+	} {
+		o := good
+		o.Suites = slices.Clone(good.Suites)
+		alter(&o)
+		if _, err := Open(context.Background(), o); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%v, want it to say %q", err, words)
+		}
+	}
+	t.Setenv("PATH", "")
+	if _, err := exec.LookPath("xz"); err == nil {
+		t.Fatal("xz found without a path")
+	}
+	if _, err := Open(context.Background(), good); err == nil || !strings.Contains(err.Error(), "apt-get install xz-utils") {
+		t.Errorf("%v, want it to say how to install xz", err)
+	}
+}
