@@ -1,0 +1,404 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/rs/zerolog"
+
+	"foundry/bots/internal/wire"
+	"foundry/pkg/bot"
+	"foundry/pkg/bus"
+	"foundry/pkg/bus/jetstream"
+	"foundry/pkg/gitrepo"
+	"foundry/pkg/message"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"watchbot": main})
+}
+
+// startBus runs a server and returns its URL and the file with the nkey that it knows.
+func startBus(t *testing.T) (url, nkey string) {
+	t.Helper()
+	nkey = filepath.Join(t.TempDir(), "nkey")
+	public, err := jetstream.LoadOrCreateNKey(nkey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := jetstream.StartServer(jetstream.ServerOptions{
+		Dir: t.TempDir(), Users: []jetstream.User{{NKey: public, Role: jetstream.Role{All: true}}}, Log: zerolog.Nop(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Shutdown)
+	return server.URL(), nkey
+}
+
+func TestScripts(t *testing.T) {
+	url, nkey := startBus(t)
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("FOUNDRY_BUS", url)
+			env.Setenv("FOUNDRY_BUS_NKEY", nkey)
+			env.Setenv("FOUNDRY_STATE", filepath.Join(env.WorkDir, "state"))
+			env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+			env.Setenv("GIT_CONFIG_GLOBAL", filepath.Join(env.WorkDir, "gitconfig"))
+			return os.WriteFile(filepath.Join(env.WorkDir, "gitconfig"),
+				[]byte("[user]\nname = Ann Author\nemail = ann@example.org\n[init]\ndefaultBranch = main\n"), 0o644)
+		},
+	})
+}
+
+// A farm is a bus, and a git repository that tests push to.
+type farm struct {
+	t    *testing.T
+	bot  *bot.Bot
+	dir  string // of the repository
+	logs *lines
+}
+
+// lines collects what is logged.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) count(s string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), s)
+}
+
+func newFarm(t *testing.T) *farm {
+	t.Helper()
+	url, nkey := startBus(t)
+	state, logs := t.TempDir(), new(lines)
+	ports, err := wire.Connect(t.Context(), bot.Connection{URL: url, NKeyFile: nkey, Name: "watchbot", Log: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ports.Bus.Close() })
+	sealer, err := bot.NewSealer(state, "watchbot", message.Topics())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &farm{t: t, logs: logs, dir: t.TempDir(), bot: &bot.Bot{
+		Ports: ports, Log: zerolog.New(logs), Sealer: sealer,
+		Self:     message.Bot{Name: "watchbot", Instance: "watchbot-1", Host: "here", Endpoint: "pub/watchbot", Version: bot.Version},
+		Settings: bot.Settings{State: state, Publish: string(message.Commits)},
+	}}
+	f.git("init", "--quiet", "--initial-branch=main")
+	return f
+}
+
+// git runs git in the repository.
+func (f *farm) git(args ...string) string {
+	f.t.Helper()
+	cmd := exec.Command("git", append([]string{"-c", "user.name=Ann Author", "-c", "user.email=ann@example.org"}, args...)...)
+	cmd.Dir = f.dir
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		f.t.Fatalf("git %s: %v (apt install git)\n%s", strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// push makes a commit on a branch and returns its hash.
+func (f *farm) push(branch, subject string) string {
+	f.t.Helper()
+	f.git("checkout", "--quiet", "-B", branch)
+	f.git("commit", "--quiet", "--allow-empty", "-m", subject)
+	return f.git("rev-parse", "HEAD")
+}
+
+// watch makes a watcher as a newly started watchbot has it.
+func (f *farm) watch(o options, specs ...string) *watcher {
+	f.t.Helper()
+	o.Repositories, o.Once, o.Interval = specs, true, time.Hour
+	if err := o.check(); err != nil {
+		f.t.Fatal(err)
+	}
+	return newWatcher(f.bot, &o)
+}
+
+// poll polls once and fails the test if that goes wrong.
+func (f *farm) poll(w *watcher) {
+	f.t.Helper()
+	if err := w.run(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// commits returns all commits announced so far as "branch subject", in order of announcement.
+func (f *farm) commits() []string {
+	f.t.Helper()
+	var all []string
+	err := f.bot.Bus.Tail(f.t.Context(), bus.Filter{Topics: []message.Topic{message.Commits}}, func(raw bus.Raw) error {
+		_, body, err := f.bot.Sealer.Open(raw)
+		if err != nil {
+			return err
+		}
+		c := body.(*message.Commit)
+		all = append(all, c.Branch+" "+c.Subject)
+		return nil
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return all
+}
+
+func (f *farm) expect(want ...string) {
+	f.t.Helper()
+	if diff := cmp.Diff(want, f.commits()); diff != "" {
+		f.t.Errorf("announced (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnnounceOnce(t *testing.T) {
+	f := newFarm(t)
+	f.push("main", "one")
+	w := f.watch(options{}, f.dir)
+	f.poll(w)
+	f.poll(w)
+	f.expect("main one")
+	f.push("main", "skipped")
+	f.push("main", "two")
+	f.poll(w)
+	f.poll(f.watch(options{}, f.dir, f.dir+"#main", f.dir+"#m*")) // as after a restart
+	f.expect("main one", "main two")
+	f.git("commit", "--quiet", "--allow-empty", "--amend", "-m", "two, amended")
+	f.poll(w)
+	f.expect("main one", "main two", "main two, amended")
+}
+
+func TestMessage(t *testing.T) {
+	f := newFarm(t)
+	head := f.push("main", "Grüße\x1b[1m")
+	f.poll(f.watch(options{}, f.dir))
+	raw, err := f.bot.Bus.Lookup(t.Context(), message.Commits, message.CommitID(&message.Commit{
+		Origin: message.Origin{Repository: f.dir, Branch: "main", Ref: head},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, body, err := f.bot.Sealer.Open(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := body.(*message.Commit)
+	seconds := f.git("log", "-1", "--format=%ct")
+	if c.Author != "Ann Author" || c.Subject != "Grüße [1m" || fmt.Sprint(c.Time.Unix()) != seconds || m.Context != message.ContextOf(c) {
+		t.Errorf("%+v in %s", c, m.Context)
+	}
+}
+
+func TestGlobs(t *testing.T) {
+	f := newFarm(t)
+	f.push("main", "one")
+	f.git("tag", "-a", "-m", "release", "v1")
+	f.push("debian/sid", "two")
+	f.git("tag", "blob", f.git("hash-object", "-w", "/dev/null"))
+	err := f.watch(options{}, f.dir+"#*", f.dir+"#tags/*").run(t.Context())
+	if !errors.Is(err, gitrepo.ErrNoCommit) || !strings.Contains(err.Error(), "tags/blob") {
+		t.Errorf("a tag without a commit: %v", err)
+	}
+	f.git("tag", "--delete", "blob")
+	w := f.watch(options{}, f.dir+"#*", f.dir+"#tags/*")
+	f.poll(w)
+	got := f.commits()
+	slices.Sort(got)
+	want := []string{"debian/sid two", "main one", "tags/v1 one"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("announced (-want +got):\n%s", diff)
+	}
+	f.push("debian/bookworm", "three")
+	f.poll(w)
+	if got := f.commits(); len(got) != 4 || got[3] != "debian/bookworm three" {
+		t.Errorf("a new branch: %q", got)
+	}
+}
+
+// TestForget deletes a branch, which is then not known any more.
+func TestForget(t *testing.T) {
+	f := newFarm(t)
+	f.push("main", "one")
+	f.push("topic", "two")
+	w := f.watch(options{}, f.dir+"#topic", f.dir+"#*")
+	f.poll(w)
+	f.git("checkout", "--quiet", "main")
+	f.git("branch", "-D", "topic")
+	if err := w.run(t.Context()); !errors.Is(err, gitrepo.ErrNoBranch) {
+		t.Errorf("deleted branch: %v", err)
+	}
+	value, _, err := f.bot.Values.Get(t.Context(), w.repositories[0].known.key("topic"))
+	if err != nil || len(value) != 0 {
+		t.Errorf("the deleted branch is known: %q, %v", value, err)
+	}
+	f.push("topic", "three")
+	f.poll(w)
+	f.expect("main one", "topic two", "topic three")
+}
+
+// forgetful is values as a watchbot sees them that is killed before it can put.
+type forgetful struct{ bus.Values }
+
+var errKilled = errors.New("killed")
+
+func (forgetful) Put(context.Context, string, []byte, uint64) error { return errKilled }
+
+func TestKilledBeforePut(t *testing.T) {
+	f := newFarm(t)
+	f.push("main", "one")
+	values := f.bot.Values
+	f.bot.Values = forgetful{values}
+	if err := f.watch(options{}, f.dir).run(t.Context()); !errors.Is(err, errKilled) {
+		t.Errorf("got %v", err)
+	}
+	f.expect("main one")
+	f.bot.Values = values
+	f.poll(f.watch(options{}, f.dir))
+	f.expect("main one")
+	if f.logs.count("announced before") != 1 {
+		t.Error("the second watchbot did not try to announce")
+	}
+}
+
+// TestManyWatchbots has several watchbots poll at once.
+func TestManyWatchbots(t *testing.T) {
+	f := newFarm(t)
+	var watchers []*watcher
+	for range 4 {
+		watchers = append(watchers, f.watch(options{}, f.dir))
+	}
+	var want []string
+	for _, subject := range []string{"one", "two", "three"} {
+		f.push("main", subject)
+		want = append(want, "main "+subject)
+		var all sync.WaitGroup
+		for _, w := range watchers {
+			all.Go(func() {
+				if err := w.run(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		f.expect(want...)
+	}
+}
+
+func TestNewOnly(t *testing.T) {
+	f := newFarm(t)
+	f.push("main", "old")
+	f.git("tag", "v1")
+	specs := []string{f.dir + "#*", f.dir + "#tags/*"}
+	f.poll(f.watch(options{NewOnly: true}, specs...))
+	f.push("topic", "new")
+	f.git("tag", "v2")
+	f.poll(f.watch(options{NewOnly: true}, specs...))
+	f.poll(f.watch(options{NewOnly: true}, specs...))
+	got := f.commits()
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{"tags/v2 new", "topic new"}, got); diff != "" {
+		t.Errorf("announced (-want +got):\n%s", diff)
+	}
+}
+
+func TestCommitSpec(t *testing.T) {
+	f := newFarm(t)
+	first := f.push("main", "one")
+	f.push("main", "two")
+	w := f.watch(options{}, f.dir+"#"+first)
+	f.poll(w)
+	f.poll(w)
+	f.poll(f.watch(options{}, f.dir+"#"+first))
+	f.expect("main one")
+}
+
+// TestFailingRepository watches a good and a bad repository until the good one has been announced
+// twice.
+func TestFailingRepository(t *testing.T) {
+	f := newFarm(t)
+	f.push("main", "one")
+	w := f.watch(options{}, filepath.Join(f.dir, "none"), f.dir, f.dir+"#nowhere")
+	w.once, w.interval = false, 50*time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.run(ctx) }()
+	pushed := false
+	err := f.bot.Bus.Tail(ctx, bus.Filter{Follow: true}, func(raw bus.Raw) error {
+		if pushed {
+			return errKilled
+		}
+		pushed = true
+		f.push("main", "two")
+		return nil
+	})
+	if !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	f.expect("main one", "main two")
+	if n := f.logs.count("no such repository"); n != 1 {
+		t.Errorf("the bad repository was logged %d times", n)
+	}
+	if n := f.logs.count("no such branch"); n != 1 {
+		t.Errorf("the missing branch was logged %d times", n)
+	}
+}
+
+func TestHealth(t *testing.T) {
+	logs := new(lines)
+	h := health{log: zerolog.New(logs)}
+	for _, test := range []struct {
+		err  error
+		want time.Duration // delay, give or take a tenth
+		logs int           // lines so far
+	}{
+		{nil, time.Minute, 0},
+		{gitrepo.ErrUnreachable, 2 * time.Minute, 1},
+		{gitrepo.ErrUnreachable, 4 * time.Minute, 1},
+		{gitrepo.ErrAuth, 8 * time.Minute, 2},
+		{gitrepo.ErrAuth, maxDelay, 2},
+		{gitrepo.ErrAuth, maxDelay, 2},
+		{&missingError{gitrepo.ErrNoBranch}, time.Minute, 3},
+		{nil, time.Minute, 4},
+		{nil, time.Minute, 4},
+	} {
+		h.note(test.err)
+		if d := h.delay(time.Minute); d < test.want*9/10 || d > test.want*11/10 {
+			t.Errorf("after %v: delay %s, want %s", test.err, d, test.want)
+		}
+		if n := logs.count("\n"); n != test.logs {
+			t.Errorf("after %v: %d lines logged, want %d", test.err, n, test.logs)
+		}
+	}
+	if d := h.delay(time.Hour); d < 54*time.Minute {
+		t.Errorf("delay of an hour: %s", d)
+	}
+}
