@@ -1,8 +1,10 @@
 package artifact
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -40,12 +42,12 @@ func Verify(r io.ReadCloser, digest Digest, size int64) io.ReadCloser {
 }
 
 // Expect returns a reader of r's bytes that returns an error in place of io.EOF when they are not
-// what Put was promised, and soon when they are too many.
-func Expect(r io.Reader, digest Digest, size int64) io.Reader {
-	return &verifier{r: r, digest: digest, size: size, hash: sha256.New(), wrap: errPromise}
+// what Put was promised, soon when they are too many, and when ctx has ended.
+func Expect(ctx context.Context, r io.Reader, digest Digest, size int64) io.Reader {
+	return &verifier{r: &contextReader{ctx, r}, digest: digest, size: size, hash: sha256.New(), wrap: errPromise}
 }
 
-var errPromise = fmt.Errorf("not the bytes that were promised")
+var errPromise = errors.New("not the bytes that were promised")
 
 type verifier struct {
 	r      io.Reader

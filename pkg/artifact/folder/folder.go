@@ -42,13 +42,13 @@ func (s *Store) Put(ctx context.Context, digest artifact.Digest, size int64, r i
 	if err != nil || there {
 		return err
 	}
-	if err := s.write(ctx, digest, artifact.Expect(r, digest, size)); err != nil {
+	if err := s.write(digest, artifact.Expect(ctx, r, digest, size)); err != nil {
 		return fmt.Errorf("put artifact %s: %w", digest, err)
 	}
 	return nil
 }
 
-func (s *Store) write(ctx context.Context, digest artifact.Digest, r io.Reader) (err error) {
+func (s *Store) write(digest artifact.Digest, r io.Reader) (err error) {
 	file, err := os.CreateTemp(filepath.Join(s.dir, incoming), "put-*")
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (s *Store) write(ctx context.Context, digest artifact.Digest, r io.Reader) 
 			err = errors.Join(err, os.Remove(file.Name()))
 		}
 	}()
-	_, err = io.Copy(file, &contextReader{ctx, r})
+	_, err = io.Copy(file, r)
 	if err := errors.Join(err, file.Chmod(0o444), file.Sync(), file.Close()); err != nil {
 		return err
 	}
@@ -176,17 +176,4 @@ func (s *Store) Sweep(_ context.Context, age time.Duration) (int, error) {
 		swept++
 	}
 	return swept, nil
-}
-
-// contextReader ends a long write soon after ctx has ended.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }

@@ -29,7 +29,7 @@ func (s *Store) Put(ctx context.Context, digest artifact.Digest, size int64, r i
 	}
 	id := nuid.Next()
 	p := &put{s: s, nuid: id, subject: chunks + id}
-	err = p.upload(ctx, artifact.Expect(r, digest, size))
+	err = p.upload(ctx, artifact.Expect(ctx, r, digest, size))
 	if err == nil {
 		err = p.describe(ctx, digest, size)
 	}
@@ -185,21 +185,18 @@ func (p *put) describe(ctx context.Context, digest artifact.Digest, size int64) 
 	if err != nil {
 		return fmt.Errorf("describe: %w", err)
 	}
+	expected := uint64(0)
 	for deadline := time.Now().Add(putPatience); ; {
 		_, err := p.s.js.PublishMsg(ctx, &nats.Msg{Subject: metaSubject(digest), Data: data},
-			jetstream.WithExpectLastSequencePerSubject(0))
+			jetstream.WithExpectLastSequencePerSubject(expected))
 		switch {
 		case err == nil:
 			return nil
 		case isConflict(err):
-			there, err := p.s.find(ctx, digest)
-			if err == nil && there.NUID == p.nuid {
-				return nil // ours, whose answer was lost
+			if expected, err = p.described(ctx, digest); err != nil || expected == 0 {
+				return err
 			}
-			if err != nil {
-				return fmt.Errorf("describe: %w", err)
-			}
-			return errThere
+			continue
 		case !transient(err) || time.Now().After(deadline):
 			return fmt.Errorf("describe: %w", err)
 		}
@@ -209,6 +206,29 @@ func (p *put) describe(ctx context.Context, digest artifact.Digest, size int64) 
 		case <-time.After(retryPause):
 		}
 	}
+}
+
+// described looks at the description that is there already. It returns errThere for one of another
+// put, nil for our own, whose answer was lost, and the sequence of one that other tools have marked
+// as deleted: ours may follow it.
+func (p *put) described(ctx context.Context, digest artifact.Digest) (marker uint64, err error) {
+	msg, err := p.s.stream.GetLastMsgForSubject(ctx, metaSubject(digest))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, errors.New("describe: another put and deleted it meanwhile")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("describe: %w", err)
+	}
+	info, err := describe(msg.Data)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("%w: %w", artifact.ErrCorrupt, err)
+	case info.Deleted:
+		return msg.Sequence, nil
+	case info.NUID == p.nuid:
+		return 0, nil
+	}
+	return 0, errThere
 }
 
 func isConflict(err error) bool {
