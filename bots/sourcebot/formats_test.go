@@ -199,9 +199,12 @@ func TestQuiltUpstreamWithDebianAndComponents(t *testing.T) {
 	r.write(hello("1.0-1", "3.0 (quilt)", map[string]string{"hello.c": "int x;\n", "debian/gbp.conf": "[DEFAULT]\nupstream-tag = v%(version)s\ncomponent = plug\n"}))
 	b, s := testTwice(t, r, "sid", r.commit(), "--compression", "gz")
 	wantNames(t, s, "hello_1.0-1.dsc", "hello_1.0-1.debian.tar.xz", "hello_1.0.orig-plug.tar.gz", "hello_1.0.orig.tar.gz")
-	tree, _ := b.unpack(s)
+	tree, dir := b.unpack(s)
 	if _, err := os.Stat(filepath.Join(tree, "plug", "deep", "b.c")); err != nil {
 		t.Error(err)
+	}
+	if listing := r.run("tar", "-tf", filepath.Join(dir, "hello_1.0.orig.tar.gz")); listing != "hello-1.0/hello.c" {
+		t.Errorf("orig tarball has beside hello.c:\n%s", listing)
 	}
 	if text, err := os.ReadFile(filepath.Join(tree, "debian", "control")); err != nil || strings.Contains(string(text), "not ours") {
 		t.Errorf("debian/control is upstream's: %v", err)
@@ -212,7 +215,7 @@ func TestQuiltUpstreamWithDebianAndComponents(t *testing.T) {
 func TestPristineTar(t *testing.T) {
 	for _, compression := range []string{"gz", "xz", "bz2"} {
 		t.Run(compression, func(t *testing.T) {
-			r, ref := upstreamRepo(t, "3.0 (quilt)", map[string]string{"debian/gbp.conf": "[DEFAULT]\npristine-tar = True\n", "plug/a.c": "int a;\n"})
+			r, _ := upstreamRepo(t, "3.0 (quilt)", map[string]string{"debian/gbp.conf": "[DEFAULT]\npristine-tar = True\n", "plug/a.c": "int a;\n"})
 			files := t.TempDir()
 			r.write(map[string]string{"outside/hello-9/hello.c": upstream["hello.c"], "outside/hello-9/configure": upstream["configure"], "outside/hello-9/doc/read.me": upstream["doc/read.me"], "outside/hello-9/doc/extra": "only in the tarball\n", "outside/plug/a.c": "int a;\n"})
 			name, plug := filepath.Join(files, "hello_1.0~rc1.orig.tar."+compression), filepath.Join(files, "hello_1.0~rc1.orig-plug.tar."+compression)
@@ -223,7 +226,7 @@ func TestPristineTar(t *testing.T) {
 			r.run("pristine-tar", "commit", plug, "upstream")
 			r.run("rm", "-r", "outside")
 			r.write(map[string]string{"doc/extra": "only in the tarball\n"})
-			ref = r.commit()
+			ref := r.commit()
 			b, s := testTwice(t, r, "debian/main", ref)
 			wantNames(t, s, "hello_1.0~rc1-2.dsc", "hello_1.0~rc1-2.debian.tar.xz",
 				"hello_1.0~rc1.orig-plug.tar."+compression, "hello_1.0~rc1.orig.tar."+compression, "hello_1.0~rc1.orig.tar."+compression+".asc")

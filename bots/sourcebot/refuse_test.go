@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"foundry/pkg/bot"
+	"foundry/pkg/debian"
 	"foundry/pkg/gitrepo"
 	"foundry/pkg/message"
 )
@@ -164,6 +165,24 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestRelationsFitAMessage: what would not fit is the package's fault, and not trouble of the bus.
+func TestRelationsFitAMessage(t *testing.T) {
+	m := &maker{sourcebot: newBench(t, "--codename", "bookworm").bot, about: &message.Commit{}}
+	long := func(bytes int) string { return strings.Repeat("package, ", bytes/9) + "last" }
+	dsc := &debian.Dsc{Source: "hello", Format: "1.0"}
+	if _, err := m.message(dsc, nil, release{codename: "bookworm"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range []string{"Build-Depends", "Build-Depends-Arch", "Build-Depends-Indep", "Build-Conflicts"} {
+		dsc.Fields = append(dsc.Fields, debian.Field{Name: field, Value: long(65_000)})
+	}
+	_, err := m.message(dsc, nil, release{codename: "bookworm"})
+	wantFailure(t, err, message.ClassPackage, "more than a message may have", "shorten")
+	dsc.Fields = debian.Stanza{{Name: "Build-Depends", Value: long(70_000)}}
+	_, err = m.message(dsc, nil, release{codename: "bookworm"})
+	wantFailure(t, err, message.ClassPackage, "debian/control: Build-Depends: parse relations: 69997 bytes", "policy")
+}
+
 func TestRevisionInNative(t *testing.T) {
 	r := newRepo(t)
 	r.write(hello("1.0-1", "3.0 (native)", nil))
@@ -182,6 +201,15 @@ func TestMissingOrig(t *testing.T) {
 	// A tag that is pushed later is found, though the commit is in the mirror already.
 	r.git("tag", "v1.0", ref)
 	wantNames(t, b.mustMake(r, "main", ref)[0], "hello_1.0-1.dsc", "hello_1.0-1.debian.tar.xz", "hello_1.0.orig.tar.xz")
+}
+
+// TestUpstreamBranchWithPackaging: a branch that has the packaging merged is not the upstream source,
+// whatever it is called.
+func TestUpstreamBranchWithPackaging(t *testing.T) {
+	r, ref := upstreamRepo(t, "3.0 (quilt)", nil)
+	r.git("branch", "-f", "upstream", ref)
+	_, err := newBench(t, "--codename", "bookworm", "--allow-unsigned").make(r, "debian/main", ref)
+	wantFailure(t, err, message.ClassPackage, "branch upstream (which has the packaging merged", "upstream-branch")
 }
 
 func TestPristineTarAskedForButMissing(t *testing.T) {

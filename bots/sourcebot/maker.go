@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode"
+
+	"foundry/pkg/bot"
+	"foundry/pkg/debian"
+	"foundry/pkg/gitrepo"
+	"foundry/pkg/message"
+)
+
+// A maker makes the source packages of one commit.
+type maker struct {
+	*sourcebot
+	job       *bot.Job
+	mirror    *gitrepo.Mirror
+	commit    gitrepo.Commit
+	about     *message.Commit
+	signer    string
+	codenames []debian.Codename
+}
+
+// logged makes them with a log that goes with a failure, within the time allowed.
+func (m *maker) logged(ctx context.Context) ([]bot.Result, error) {
+	log, err := m.job.OpenLog("source")
+	if err != nil {
+		return nil, err
+	}
+	limited, cancel := context.WithTimeout(ctx, m.timeout)
+	defer cancel()
+	results, err := m.make(limited, log)
+	if ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
+		err = packageFault(fmt.Sprintf("making the source package took longer than %s", m.timeout), "start sourcebot with a larger --timeout")
+	}
+	ref, tail, logErr := log.Finish(context.WithoutCancel(ctx))
+	var failure *bot.Failure
+	if errors.As(err, &failure) {
+		if logErr != nil {
+			return nil, logErr
+		}
+		if len(tail) > 0 {
+			failure.Log, failure.Tail = &ref, tail
+		}
+	}
+	return results, err
+}
+
+// make makes one package after the other.
+func (m *maker) make(ctx context.Context, log *bot.Log) ([]bot.Result, error) {
+	t, err := newTools(m.job.Dir, m.commit.Time, log)
+	if err != nil {
+		return nil, err
+	}
+	fresh, err := m.checkout(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := readPackaging(fresh)
+	if err != nil {
+		return nil, err
+	}
+	if b := p.gbp.DebianBranch; b != "" && b != m.about.Branch {
+		fmt.Fprintf(log, "note: debian/gbp.conf says that the packaging is on branch %s, this commit is on %s\n", b, m.about.Branch)
+	}
+	releases, err := m.releasesFor(m.codenames, p.top, m.commit)
+	if err != nil {
+		return nil, err
+	}
+	work := filepath.Join(m.job.Dir, "work")
+	if err := os.Mkdir(work, 0o700); err != nil {
+		return nil, fmt.Errorf("make folder: %w", err)
+	}
+	if !p.format.Native(p.top.Version) {
+		search := &origSearch{
+			mirror: m.mirror, tools: t, commit: m.commit.Hash, source: p.top.Source, version: p.top.Version,
+			gbp: p.gbp, compression: m.compressionFor(p.format, p.gbp), dir: work,
+		}
+		if err := search.find(ctx); err != nil {
+			return nil, err
+		}
+	}
+	results := make([]bot.Result, 0, len(releases))
+	for _, r := range releases {
+		if fresh == "" {
+			if fresh, err = m.checkout(ctx); err != nil {
+				return nil, err
+			}
+		}
+		result, err := m.makeOne(ctx, t, work, fresh, p, r)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, result)
+		fresh = "" // dpkg-source leaves traces
+	}
+	return results, nil
+}
+
+// checkout exports the commit and returns the folder.
+func (m *maker) checkout(ctx context.Context) (string, error) {
+	dir, err := os.MkdirTemp(m.job.Dir, "tree-")
+	if err != nil {
+		return "", fmt.Errorf("make folder: %w", err)
+	}
+	if err := m.mirror.Checkout(ctx, m.commit.Hash, dir); err != nil {
+		return "", gitFault(err)
+	}
+	return dir, guard(dir, m.commit.Time)
+}
+
+// makeOne makes the package for one codename of an exported tree, which is used up.
+func (m *maker) makeOne(ctx context.Context, t *tools, work, tree string, p *packaging, r release) (bot.Result, error) {
+	begun := time.Now()
+	named := filepath.Join(work, p.top.Source+"-"+r.version.WithoutEpoch())
+	if err := os.Rename(tree, named); err != nil {
+		return bot.Result{}, fmt.Errorf("name tree: %w", err)
+	}
+	path, err := pack(ctx, t, work, named, r, p.top.Source)
+	if err != nil {
+		return bot.Result{}, err
+	}
+	dsc, files, err := store(ctx, m.job.Store, path)
+	if err != nil {
+		return bot.Result{}, err
+	}
+	source, err := m.message(dsc, files, r)
+	if err != nil {
+		return bot.Result{}, err
+	}
+	m.job.Log.Info().Str("source", dsc.Source).Str("version", dsc.Version.String()).Str("codename", string(r.codename)).
+		Str("distribution", strings.Join(p.top.Distributions, " ")).Dur("took_ms", time.Since(begun)).Msg("source package made")
+	return bot.Result{Body: source, Siblings: []string{string(r.codename)}}, os.RemoveAll(named)
+}
+
+// message says what was made.
+func (m *maker) message(dsc *debian.Dsc, files []message.Artifact, r release) (*message.Source, error) {
+	for _, field := range []string{"Build-Depends", "Build-Depends-Arch", "Build-Depends-Indep", "Build-Conflicts", "Build-Conflicts-Arch", "Build-Conflicts-Indep"} {
+		if _, err := debian.ParseRelations(dsc.Fields.Get(field)); err != nil {
+			return nil, packageFault(fmt.Sprintf("debian/control: %s: %v", field, err), "see Debian policy 7.1")
+		}
+	}
+	source := &message.Source{
+		Origin:  m.about.Origin,
+		Package: message.Package{Source: dsc.Source, Version: r.version.String(), Codename: string(r.codename)},
+		Format:  dsc.Format, Architectures: dsc.Architectures, IndepArchitecture: m.indep,
+		Relations: message.Relations{
+			BuildDepends: dsc.Fields.Get("Build-Depends"), BuildDependsArch: dsc.Fields.Get("Build-Depends-Arch"),
+			BuildDependsIndep: dsc.Fields.Get("Build-Depends-Indep"), BuildConflicts: dsc.Fields.Get("Build-Conflicts"),
+			BuildConflictsArch: dsc.Fields.Get("Build-Conflicts-Arch"), BuildConflictsIndep: dsc.Fields.Get("Build-Conflicts-Indep"),
+		},
+		Files: files, Signer: m.signer, Committer: committer(m.commit), Time: m.commit.Time,
+		Profiles: m.profiles, Options: m.buildOptions, Timeout: int(m.buildTimeout.Round(time.Second) / time.Second),
+	}
+	data, err := json.Marshal(source)
+	if err != nil {
+		return nil, fmt.Errorf("encode source: %w", err)
+	}
+	if len(data) > message.MaxSize-envelope {
+		return nil, packageFault(fmt.Sprintf("build relations and list of files take %d bytes, more than a message may have", len(data)), "shorten the build dependencies in debian/control")
+	}
+	return source, nil
+}
+
+// envelope is room for what a message has beside its content.
+const envelope = 8 << 10
+
+// committer names who committed, in at most 256 characters that can be seen.
+func committer(c gitrepo.Commit) string {
+	name := []rune(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, fmt.Sprintf("%s <%s>", c.Committer, c.CommitterEmail)))
+	return string(name[:min(len(name), 256)])
+}
