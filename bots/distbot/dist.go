@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,8 +32,8 @@ type dist struct {
 
 // run serves and publishes until the bot is stopped.
 func (d *dist) run(ctx context.Context) (err error) {
-	repo, err := aptly.Open(ctx, d.options)
-	if err != nil {
+	repo, err := d.wait(ctx)
+	if repo == nil || err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, repo.Close()) }()
@@ -57,6 +58,32 @@ func (d *dist) run(ctx context.Context) (err error) {
 		return d.Work(ctx, bot.Step{Results: d.results, Do: d.do, Stage: d.stage})
 	})
 	return group.Wait()
+}
+
+// wait opens the repository as soon as no other process has it open. It returns nil when the bot is
+// stopped before.
+func (d *dist) wait(ctx context.Context) (publish.Repository, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	opened := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-d.Stopping():
+			cancel()
+		case <-opened:
+		}
+	})
+	defer watch.Wait()
+	defer close(opened)
+	defer cancel()
+	repo, err := aptly.Open(ctx, d.options)
+	if err != nil && ctx.Err() != nil {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return repo, nil
 }
 
 // refresh keeps Valid-Until ahead until ctx ends, also when nothing is published.

@@ -243,6 +243,9 @@ func (f *fixture) checkText(t *testing.T, a message.Artifact) []byte {
 	if err != nil || print != f.signer.Fingerprint() {
 		t.Errorf("%s: %v", a.Name, err)
 	}
+	if bytes.Contains(plain, []byte("BEGIN PGP")) {
+		t.Errorf("%s: a signature within the signature", a.Name)
+	}
 	return plain
 }
 
