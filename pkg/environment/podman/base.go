@@ -94,13 +94,11 @@ func (e *Engine) makeBase(ctx context.Context, p *plan, log io.Writer) (string, 
 }
 
 func baseArguments(p *plan, dir, tarball string) ([]string, error) {
-	hook := filepath.Join(dir, "hook")
-	script := strings.NewReplacer(
+	// Given as text, which mmdebstrap hands to sh: a file below the cache folder may not be read by
+	// the root of mmdebstrap's user namespace.
+	hook := strings.NewReplacer(
 		"@SOURCE@", fmt.Sprintf("deb %s %s main", p.sources[0].URI, p.sources[0].Suite),
 	).Replace(baseHook)
-	if err := os.WriteFile(hook, []byte(script), 0o700); err != nil {
-		return nil, fmt.Errorf("write hook: %w", err)
-	}
 	mode := "unshare"
 	if os.Getuid() == 0 {
 		mode = "root"
