@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -211,6 +213,37 @@ func TestMessage(t *testing.T) {
 	seconds := f.git("log", "-1", "--format=%ct")
 	if c.Author != "Ann Author" || c.Subject != "Grüße [1m" || fmt.Sprint(c.Time.Unix()) != seconds || m.Context != message.ContextOf(c) {
 		t.Errorf("%+v in %s", c, m.Context)
+	}
+}
+
+// TestCredentials watches a plain web server that asks for a password, which must not get out.
+func TestCredentials(t *testing.T) {
+	f := newFarm(t)
+	f.push("main", "one")
+	f.git("update-server-info")
+	files := http.FileServer(http.Dir(f.dir))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, password, _ := r.BasicAuth(); password != "s3cret" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
+			http.Error(w, "no", http.StatusUnauthorized)
+			return
+		}
+		files.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	f.poll(f.watch(options{}, strings.Replace(server.URL, "//", "//ann:s3cret@", 1)+"/.git"))
+	f.expect("main one")
+	err := f.bot.Bus.Tail(t.Context(), bus.Filter{}, func(raw bus.Raw) error {
+		if strings.Contains(string(raw.Payload), "s3cret") || !strings.Contains(string(raw.Payload), server.URL+"/.git") {
+			t.Errorf("message: %s", raw.Payload)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.logs.count("s3cret") > 0 {
+		t.Error("the password was logged")
 	}
 }
 
