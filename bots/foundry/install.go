@@ -45,6 +45,12 @@ Suites: $CODENAME
 Components: main
 Signed-By: /etc/apt/keyrings/foundry.asc
 END
+cat > /etc/apt/apt.conf.d/90foundry <<END
+quiet "1";
+Dpkg::Use-Pty "0";
+Acquire::Languages "none";
+APT::Sandbox::User "root";
+END
 echo '# apt-get update'
 apt-get update
 echo "# apt-get install $PACKAGE"

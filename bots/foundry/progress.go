@@ -14,7 +14,11 @@ import (
 	"foundry/pkg/message"
 )
 
-// progress shows the stages of a transaction as they end and, on a terminal, what runs now.
+// plainInterval is how often it is told what runs now where there is no terminal.
+const plainInterval = 15 * time.Second
+
+// progress shows the stages of a transaction as they end, and what runs now: on a terminal all the
+// time, elsewhere in a line now and then.
 type progress struct {
 	out  io.Writer
 	live bool // the last line is rewritten
@@ -29,17 +33,17 @@ type progress struct {
 // newProgress begins to show; close ends it.
 func newProgress(out io.Writer) *progress {
 	p := &progress{out: out, stop: make(chan struct{})}
+	interval := plainInterval
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
 		p.live = true
-		p.stopped.Add(1)
-		go p.tick()
+		interval = 100 * time.Millisecond
 	}
+	p.stopped.Go(func() { p.tick(interval) })
 	return p
 }
 
-func (p *progress) tick() {
-	defer p.stopped.Done()
-	ticker := time.NewTicker(100 * time.Millisecond)
+func (p *progress) tick(interval time.Duration) {
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -69,7 +73,17 @@ func (p *progress) update(t *transaction, e entry) {
 	p.erase()
 	fmt.Fprintln(p.out, stageLine(t, e))
 	p.running = t.waiting()
-	p.draw()
+	if p.live {
+		p.draw()
+	}
+}
+
+// note shows a line among the stages.
+func (p *progress) note(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+	fmt.Fprintln(p.out, bot.Printable(line))
 }
 
 func (p *progress) erase() {
@@ -79,9 +93,9 @@ func (p *progress) erase() {
 	}
 }
 
-// draw writes what runs now over the last line.
+// draw writes what runs now; on a terminal over the last line.
 func (p *progress) draw() {
-	if !p.live || len(p.running) == 0 {
+	if len(p.running) == 0 {
 		return
 	}
 	frames := []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
@@ -91,6 +105,10 @@ func (p *progress) draw() {
 		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%s %s", s.bot, s.architecture))+" "+seconds(now.Sub(s.since)))
 	}
 	p.erase()
+	if !p.live {
+		fmt.Fprintf(p.out, "  … %s\n", strings.Join(parts, ", "))
+		return
+	}
 	fmt.Fprintf(p.out, "  %c %s", frames[now.UnixMilli()/100%int64(len(frames))], strings.Join(parts, ", "))
 	p.drawn = true
 }
