@@ -61,14 +61,12 @@ func TestFetchIncrementally(t *testing.T) {
 	if !older || newer || err != nil || err2 != nil {
 		t.Errorf("ancestors: %v %v, %v %v", older, newer, err, err2)
 	}
-	begin := time.Now()
-	for range 10 {
-		if err := m.Fetch(ctx, first, "main"); err != nil {
-			t.Fatal(err)
+	// What is there is not asked for again: it can be had after the repository is gone.
+	remove(t, w.dir)
+	for _, commit := range []string{first, second} {
+		if err := m.Fetch(ctx, commit, "main"); err != nil {
+			t.Errorf("fetching what is there: %v", err)
 		}
-	}
-	if each := time.Since(begin) / 10; each > 20*time.Millisecond {
-		t.Errorf("fetching what is there took %s each time", each)
 	}
 }
 
