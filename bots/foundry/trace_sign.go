@@ -137,7 +137,7 @@ func changesList(text []byte, pkg message.Package, file message.Artifact) error 
 	if err != nil {
 		return err
 	}
-	if changes.Source != pkg.Source || changes.SourceVersion.String() != pkg.Version {
+	if changes.Source != pkg.Source || changes.SourceVersion.String() != pkg.Version && changes.Version.String() != pkg.Version {
 		return fmt.Errorf("it is about %s %s", changes.Source, changes.SourceVersion)
 	}
 	got, found := changes.File(file.Name)
