@@ -18,7 +18,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/rs/zerolog"
 
-	"foundry/pkg/bot"
 	"foundry/pkg/bus"
 	"foundry/pkg/gitrepo"
 	"foundry/pkg/message"
