@@ -24,6 +24,7 @@ import (
 	"foundry/pkg/message"
 	"foundry/pkg/publish/publishtest"
 	"foundry/pkg/trust"
+	"foundry/schemas"
 )
 
 // fixture is a build in an artifact store, and a key to sign it with.
@@ -176,6 +177,7 @@ func TestSign(t *testing.T) {
 	if diff := cmp.Diff(names(f.build.SourceFiles), names(sign.SourceFiles)); diff != "" {
 		t.Errorf("source files (-built +signed):\n%s", diff)
 	}
+	checkSchema(t, sign)
 	want := []string{"hello-udeb_1.0-1_amd64.udeb", "hello_1.0-1.dsc", "hello_1.0-1_amd64.buildinfo", "hello_1.0-1_amd64.changes", "hello_1.0-1_amd64.deb"}
 	if diff := cmp.Diff(want, names(sign.Built)); diff != "" {
 		t.Errorf("altered (-want +got):\n%s", diff)
@@ -208,6 +210,23 @@ func TestSign(t *testing.T) {
 		if a.Name != sign.Changes && (!found || listed.SHA256 != string(a.SHA256) || listed.Size != a.Size || listed.MD5 != fmt.Sprintf("%x", md5.Sum(f.fetch(t, a)))) {
 			t.Errorf(".changes does not list %s as it was signed", a.Name)
 		}
+	}
+}
+
+// checkSchema checks that the answer is one that the bus lets through.
+func checkSchema(t *testing.T, sign *message.Sign) {
+	t.Helper()
+	m, err := message.New(message.Bot{Name: "signbot", Instance: "signbot-1", Host: "test", Endpoint: "pub/signbot", Version: "1"},
+		message.Signs, "hello-20261120-231501-9f3c2a", message.MakeID(message.Builds, message.TypeBuild, ""), sign, sign.Architecture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schemas.Validate(payload); err != nil {
+		t.Error(err)
 	}
 }
 
