@@ -58,13 +58,14 @@ APT::Get::Assume-Yes "true";
 APT::Update::Error-Mode "any";
 APT::Solver "internal";
 Acquire::Languages "none";
+Acquire::AllowReleaseInfoChange "true";
 Acquire::Retries "3";
 Acquire::http::Timeout "60";
 Acquire::https::Timeout "60";
 Acquire::https::CAInfo "/run/foundry/certificates";
 Dpkg::Use-Pty "false";
 Dpkg::Options { "--force-unsafe-io"; "--force-confnew"; };
-Binary::apt::APT::Keep-Downloaded-Packages "false";
+APT::Keep-Downloaded-Packages "true";
 `)
 	if len(p.Profiles) > 0 {
 		fmt.Fprintf(&b, "APT::Build-Profiles { \"%s\"; };\n", strings.Join(p.Profiles, "\"; \""))

@@ -7,9 +7,6 @@ echo 'build:x:52952:' >>"$root/etc/group"
 echo 'build:*::' >>"$root/etc/gshadow"
 echo 'build:x:52952:52952:foundry:/nonexistent:/bin/sh' >>"$root/etc/passwd"
 echo 'build:*:1:0:99999:7:::' >>"$root/etc/shadow"
-# No service is started in an environment.
-printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
-chmod 755 "$root/usr/sbin/policy-rc.d"
 # mmdebstrap brings these from the host.
 rm -f "$root/etc/hostname" "$root/etc/resolv.conf" "$root/etc/apt/apt.conf.d/99mmdebstrap"
 rm -f "$root"/etc/apt/sources.list.d/*

@@ -21,6 +21,7 @@ import (
 type Engine struct {
 	binary  string // podman
 	storage string // <cache>/containers
+	state   string // podman's run-time state
 	indexes string // <cache>/environments
 	globals []string
 	environ []string

@@ -54,16 +54,11 @@ func (e *Engine) fetch(ctx context.Context, image message.Image, store artifact.
 	if err != nil {
 		return err
 	}
-	missing := m.Layers
-	if complete := e.localLayers(m); len(complete) > 0 {
-		missing = nil
-		for _, layer := range m.Layers {
-			if !complete[layer.Digest] {
-				missing = append(missing, layer)
-			}
+	for _, layer := range m.Layers {
+		var local localLayer
+		if e.load("layers", layer.hex(), &local) && e.hasImage(local.Image) {
+			continue
 		}
-	}
-	for _, layer := range missing {
 		if err := fetchLayer(ctx, image, layer, store, dir); err != nil {
 			return err
 		}
@@ -79,7 +74,7 @@ func (e *Engine) fetch(ctx context.Context, image message.Image, store artifact.
 	if trimID(id) != trimID(image.ID) {
 		return fmt.Errorf("image is %s instead of %s", id, image.ID)
 	}
-	if _, err := e.podman(ctx, "tag", trimID(id), "localhost/foundry/env:"+digest("fetched", image.Key)); err != nil {
+	if _, err := e.podman(ctx, "tag", trimID(id), "localhost/foundry/env:"+trimID(id)); err != nil {
 		return err
 	}
 	for _, layer := range m.Layers {
@@ -88,18 +83,6 @@ func (e *Engine) fetch(ctx context.Context, image message.Image, store artifact.
 		}
 	}
 	return nil
-}
-
-// localLayers are those layers, by digest, that are in images of this host.
-func (e *Engine) localLayers(m *manifest) map[string]bool {
-	found := make(map[string]bool)
-	for _, layer := range m.Layers {
-		var local localLayer
-		if e.load("layers", layer.hex(), &local) && e.hasImage(local.Image) {
-			found[layer.Digest] = true
-		}
-	}
-	return found
 }
 
 // fetchManifest writes manifest and configuration the way podman's "dir:" transport has them.

@@ -21,26 +21,34 @@ const lockPoll = 50 * time.Millisecond
 // lock waits until no other process, and nothing else in this one, holds the lock of that name.
 // It is released when the process dies.
 func (e *Engine) lock(ctx context.Context, name string) (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(e.indexes, "locks", name), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open lock: %w", err)
-	}
 	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", name, err)
+		unlock, free, err := e.tryLock(name)
+		if free || err != nil {
+			return unlock, err
 		}
 		select {
 		case <-ctx.Done():
-			f.Close()
 			return nil, fmt.Errorf("wait for lock %s: %w", name, ctx.Err())
 		case <-time.After(lockPoll):
 		}
 	}
+}
+
+// tryLock takes the lock if it is free. unlock does nothing if it is not.
+func (e *Engine) tryLock(name string) (unlock func(), free bool, err error) {
+	f, err := os.OpenFile(filepath.Join(e.indexes, "locks", name), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, false, fmt.Errorf("open lock: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return func() { f.Close() }, true, nil
+	}
+	f.Close()
+	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR) {
+		return func() {}, false, nil
+	}
+	return nil, false, fmt.Errorf("lock %s: %w", name, err)
 }
 
 // writeFile replaces the file in one step.

@@ -6,6 +6,10 @@ packages() {
 		sed -n 's/^installed //p' >"$1"
 }
 
+# No service is started in an environment. (mmdebstrap removes its own of these.)
+printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+chmod 755 /usr/sbin/policy-rc.d
+
 echo stage update >&4
 apt-get -q update
 find /var/lib/apt/lists -maxdepth 1 -type f -name '*Release' -exec sha256sum {} + | cut -d ' ' -f 1 >/out/releases
@@ -28,6 +32,6 @@ read -r order <&6
 
 echo stage install >&4
 apt-get -q build-dep /in/package.dsc
-apt-get clean
+apt-get -q autoclean
 rm -f /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log /var/cache/debconf/*-old /var/lib/dpkg/*-old
 packages /out/after

@@ -22,19 +22,20 @@ const pipes = 4
 
 // wrapper is process 1 of an instance; the script is its $0. It says how the script ended by an
 // event that nothing the script starts can forge, and ends everything when the lifeline closes.
-// What the script has left running ends with process 1.
-const wrapper = `exec >&3 2>&3 3>&-
+// What the script has left running ends with process 1. The script is run from a subshell, which
+// takes the redirections: what the shell itself says of a process that was killed is not for the log.
+const wrapper = `exec >&3 2>/dev/null 3>&-
 (read -r end <&5; kill -KILL -1) </dev/null >/dev/null 2>&1 4>&- 6<&- &
 exec 5<&-
 `
 
 // plainWrapper runs a script that is given nothing but the log.
-const plainWrapper = wrapper + `/bin/sh -e -c "$0" </dev/null 4>&- 6<&-
+const plainWrapper = wrapper + `(exec /bin/sh -e -c "$0" 2>&1 </dev/null 4>&- 6<&-)
 echo "exit $?" >&4
 `
 
 // talkingWrapper runs a script that announces events on 4 and reads orders from 6.
-const talkingWrapper = wrapper + `/bin/sh -e -c "$0" </dev/null
+const talkingWrapper = wrapper + `(exec /bin/sh -e -c "$0" 2>&1 </dev/null)
 echo "exit $?" >&4
 `
 

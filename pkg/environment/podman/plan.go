@@ -12,7 +12,7 @@ import (
 	"foundry/pkg/environment"
 )
 
-// format is part of every key; it changes when images are made in another way.
+// format is part of every key; what images are made by are baseHook and installScript besides.
 const format = "foundry environment 1"
 
 // A plan is a request with all that its answer depends on.
@@ -21,6 +21,7 @@ type plan struct {
 	sources  []source  // the base's own first
 	releases []release // of sources, in the same order
 	baseKey  string
+	listsKey string // of what apt downloads
 	key      string // of the answer
 }
 
@@ -54,13 +55,14 @@ func (e *Engine) plan(ctx context.Context, request environment.Request) (*plan, 
 	if p.releases, err = e.releases(ctx, lists); err != nil {
 		return nil, err
 	}
-	p.baseKey = digest(format, "base", request.Architecture, described[0])
+	p.baseKey = digest(format, "base", baseHook, request.Architecture, described[0])
+	p.listsKey = digest(append(described, format, "lists", p.baseKey)...)
 	for _, r := range p.releases {
 		described = append(described, r.SHA256)
 	}
 	profiles := slices.Clone(request.Profiles)
 	slices.Sort(profiles)
-	p.key = digest(append(described, format, "answer", p.baseKey,
+	p.key = digest(append(described, format, "answer", installScript, p.baseKey,
 		request.Depends, request.Conflicts, strings.Join(profiles, " "))...)
 	return p, nil
 }

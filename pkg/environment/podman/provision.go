@@ -80,11 +80,17 @@ func (e *Engine) install(ctx context.Context, p *plan, base *base, log io.Writer
 		return message.Image{}, fmt.Errorf("make folder: %w", err)
 	}
 	defer os.RemoveAll(folder)
+	volumes, release, err := e.aptVolumes(p)
+	if err != nil {
+		return message.Image{}, err
+	}
+	defer release()
 	name := unique("install")
 	args, err := e.installArguments(ctx, name, p, base, folder)
 	if err != nil {
 		return message.Image{}, err
 	}
+	args = slices.Concat(volumes, args)
 	i := &installation{engine: e, plan: p, base: base, log: log, folder: folder, unlock: func() {}}
 	defer func() { i.unlock() }()
 	if i.instance, err = e.start(name, args, log); err != nil {
@@ -125,8 +131,7 @@ func (e *Engine) installArguments(ctx context.Context, name string, p *plan, bas
 	if err != nil {
 		return nil, err
 	}
-	// What apt downloads stays out of the image.
-	args = append(args, "--volume=/var/lib/apt/lists", "--volume=/var/cache/apt", "--tmpfs=/run:rw,nosuid,nodev,mode=755")
+	args = append(args, "--tmpfs=/run:rw,nosuid,nodev,mode=755")
 	in, out := filepath.Join(folder, "in"), filepath.Join(folder, "out")
 	for _, dir := range []string{in, out} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
@@ -154,6 +159,21 @@ func (e *Engine) installArguments(ctx context.Context, name string, p *plan, bas
 	}
 	return append(args, option, trimID(base.ID), "/usr/bin/env", "-i", searchPath, "LC_ALL=C.UTF-8", "TZ=UTC",
 		"/bin/sh", "-c", talkingWrapper, installScript), nil
+}
+
+// aptVolumes are the options that keep what apt downloads out of the image: in volumes that
+// requests with the same sources use one after the other or, while another does, in ones that are
+// thrown away.
+func (e *Engine) aptVolumes(p *plan) (options []string, release func(), err error) {
+	lists, cache := "", ""
+	unlock, free, err := e.tryLock("apt-" + p.listsKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	if free {
+		lists, cache = aptVolume+"lists-"+p.listsKey+":", aptVolume+"cache-"+p.listsKey+":"
+	}
+	return []string{"--volume=" + lists + "/var/lib/apt/lists", "--volume=" + cache + "/var/cache/apt"}, unlock, nil
 }
 
 // certificates are the host's, for mirrors that speak https: a base has none.
@@ -231,7 +251,7 @@ func (i *installation) resolved(ctx context.Context) error {
 
 // imageKey is the key of an environment with the given packages.
 func (i *installation) imageKey(packages []string) string {
-	return digest(format, "environment", i.base.Key, strings.Join(packages, "\n"))
+	return digest(format, "environment", installScript, i.base.Key, strings.Join(packages, "\n"))
 }
 
 // failed makes an error of the stage in which apt failed.

@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // oldest is the oldest podman that is known to work.
@@ -121,7 +123,7 @@ cgroup_manager = "cgroupfs"
 events_logger = "none"
 `,
 	"registries.conf": "unqualified-search-registries = []\n",
-	"storage.conf":    "[storage]\ndriver = \"overlay\"\ngraphroot = \"@STORAGE@/storage\"\nrunroot = \"@STORAGE@/run\"\n",
+	"storage.conf":    "[storage]\ndriver = \"overlay\"\ngraphroot = \"@STORAGE@/storage\"\nrunroot = \"@STATE@\"\n",
 	// Images come from podman import and from the artifact store, which has its own digests.
 	"home/.config/containers/policy.json": `{"default": [{"type": "insecureAcceptAnything"}]}` + "\n",
 	"hosts":                               "127.0.0.1\tlocalhost foundry\n::1\tlocalhost ip6-localhost ip6-loopback\n",
@@ -131,8 +133,11 @@ events_logger = "none"
 // prepare makes the folders and configuration, and after a start of the system clears what the
 // one before left behind.
 func (e *Engine) prepare(ctx context.Context) error {
-	run := filepath.Join(e.storage, "run")
-	folders := []string{e.storage, e.indexes, run, filepath.Join(e.storage, "tmp"), filepath.Join(e.storage, "home/.config/containers")}
+	var err error
+	if e.state, err = e.stateFolder(); err != nil {
+		return err
+	}
+	folders := []string{e.storage, e.indexes, filepath.Join(e.storage, "tmp"), filepath.Join(e.storage, "home/.config/containers")}
 	for _, kind := range []string{"locks", "answers", "images", "bases", "releases", "blobs", "layers", "shared"} {
 		folders = append(folders, filepath.Join(e.indexes, kind))
 	}
@@ -142,7 +147,7 @@ func (e *Engine) prepare(ctx context.Context) error {
 		}
 	}
 	for name, content := range configuration {
-		content = strings.ReplaceAll(content, "@STORAGE@", e.storage)
+		content = strings.NewReplacer("@STORAGE@", e.storage, "@STATE@", e.state).Replace(content)
 		if err := writeChanged(filepath.Join(e.storage, name), content); err != nil {
 			return err
 		}
@@ -153,18 +158,52 @@ func (e *Engine) prepare(ctx context.Context) error {
 		"HOME=" + home,
 		"XDG_CONFIG_HOME=" + filepath.Join(home, ".config"),
 		"XDG_DATA_HOME=" + filepath.Join(home, ".local/share"),
-		"XDG_RUNTIME_DIR=" + run,
+		"XDG_RUNTIME_DIR=" + e.state,
 		"TMPDIR=" + filepath.Join(e.storage, "tmp"),
 		"CONTAINERS_CONF=" + filepath.Join(e.storage, "containers.conf"),
 		"CONTAINERS_STORAGE_CONF=" + filepath.Join(e.storage, "storage.conf"),
 		"CONTAINERS_REGISTRIES_CONF=" + filepath.Join(e.storage, "registries.conf"),
 		"LC_ALL=C.UTF-8",
 	}
-	return e.boot(ctx, run)
+	return e.boot(ctx)
+}
+
+// maxState is how long the path may be: podman refuses longer ones.
+const maxState = 50
+
+// stateFolder is where podman keeps what does not outlive a start of the system: in the cache
+// folder, unless that has a long name.
+func (e *Engine) stateFolder() (string, error) {
+	dir := filepath.Join(e.storage, "run")
+	if len(dir) > maxState {
+		dir = filepath.Join("/tmp", fmt.Sprintf("foundry-%d-%s", os.Getuid(), digest(dir)[:12]))
+	}
+	return dir, makeOwn(dir)
+}
+
+// makeOwn makes a folder that nobody else can write to, or makes sure that it is one.
+func makeOwn(dir string) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return fmt.Errorf("make run-time folder: %w", err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("make run-time folder: %w", err)
+	}
+	var info unix.Stat_t
+	if err := unix.Lstat(dir, &info); err != nil {
+		return fmt.Errorf("look at run-time folder: %w", err)
+	}
+	if info.Mode&unix.S_IFMT != unix.S_IFDIR || int(info.Uid) != os.Getuid() || info.Mode&0o022 != 0 {
+		return &SetupError{
+			Problem: fmt.Sprintf("%s is not a folder that only this user can write to", dir),
+			Fix:     "remove it",
+		}
+	}
+	return nil
 }
 
 // boot does what is to be done once after each start of the system.
-func (e *Engine) boot(ctx context.Context, run string) error {
+func (e *Engine) boot(ctx context.Context) error {
 	unlock, err := e.lock(ctx, "boot")
 	if err != nil {
 		return err
@@ -174,7 +213,7 @@ func (e *Engine) boot(ctx context.Context, run string) error {
 	if err != nil {
 		return err
 	}
-	marker := filepath.Join(run, "boot")
+	marker := filepath.Join(e.state, "boot")
 	driver := filepath.Join(e.storage, "driver")
 	before, err := os.ReadFile(marker)
 	if err == nil && string(before) == boot {
@@ -184,11 +223,11 @@ func (e *Engine) boot(ctx context.Context, run string) error {
 			return nil
 		}
 	}
-	if err := os.RemoveAll(run); err != nil {
+	if err := os.RemoveAll(e.state); err != nil {
 		return fmt.Errorf("clear run-time folder: %w", err)
 	}
-	if err := os.MkdirAll(run, 0o700); err != nil {
-		return fmt.Errorf("make run-time folder: %w", err)
+	if err := makeOwn(e.state); err != nil {
+		return err
 	}
 	flags, err := e.chooseDriver(ctx, driver)
 	if err != nil {
@@ -228,9 +267,8 @@ func (e *Engine) chooseDriver(ctx context.Context, file string) ([]string, error
 }
 
 func (e *Engine) setGlobals(driver []string) {
-	run := filepath.Join(e.storage, "run")
 	e.globals = append([]string{
-		"--root=" + filepath.Join(e.storage, "storage"), "--runroot=" + run, "--tmpdir=" + filepath.Join(run, "libpod"),
+		"--root=" + filepath.Join(e.storage, "storage"), "--runroot=" + e.state, "--tmpdir=" + filepath.Join(e.state, "libpod"),
 	}, driver...)
 }
 

@@ -14,9 +14,15 @@ import (
 // label marks a container with the process that started it.
 const label = "foundry.owner"
 
-// staleVolume is how old a volume that no container uses is when it is removed: one that is
-// younger may belong to a container that is being made.
-const staleVolume = time.Hour
+// aptVolume begins the names of the volumes that keep what apt has downloaded.
+const aptVolume = "foundry-apt-"
+
+// How old a volume that no container uses is when it is removed: one that is younger may belong to
+// a container that is being made.
+const (
+	staleVolume    = time.Hour
+	staleAptVolume = 60 * 24 * time.Hour
+)
 
 // ownLabel says which process this is, in a way that no later process shares.
 func ownLabel() (string, error) {
@@ -96,7 +102,11 @@ func (e *Engine) sweepVolumes(ctx context.Context) error {
 		return fmt.Errorf("read podman's list of volumes: %w", err)
 	}
 	for _, v := range volumes {
-		if time.Since(v.CreatedAt) < staleVolume {
+		limit := staleVolume
+		if strings.HasPrefix(v.Name, aptVolume) {
+			limit = staleAptVolume
+		}
+		if time.Since(v.CreatedAt) < limit {
 			continue
 		}
 		if _, err := e.podman(ctx, "volume", "rm", v.Name); err != nil && ctx.Err() != nil {
