@@ -29,14 +29,13 @@ import (
 	"github.com/rs/zerolog"
 
 	"foundry/pkg/bus"
-	"foundry/pkg/message"
 )
 
 // Options says how to reach the bus.
 type Options struct {
 	URL      string         // "nats://host:4222", several separated by commas
 	NKeyFile string         // path of an nkey seed, see LoadOrCreateNKey; empty for a server without accounts
-	Name     string         // of the program, shown by the server; also begins the inbox: letters, digits, "-" and "_"
+	Name     string         // of the program, shown by the server
 	Wait     time.Duration  // how long a server that does not answer is waited for; zero is 10 s
 	Log      zerolog.Logger // of connection losses and the like
 }
@@ -131,10 +130,8 @@ func (c *Conn) open(ctx context.Context) error {
 }
 
 func (c *Conn) settings(o Options) ([]nats.Option, error) {
-	name := message.SafeKey(o.Name)
 	settings := []nats.Option{
 		nats.Name(o.Name),
-		nats.CustomInboxPrefix(InboxPrefix(name)),
 		nats.MaxReconnects(-1), // exhausted attempts would close the connection for good
 		nats.ReconnectWait(200 * time.Millisecond),
 		nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
@@ -157,24 +154,22 @@ func (c *Conn) settings(o Options) ([]nats.Option, error) {
 		}),
 	}
 	if o.NKeyFile != "" {
-		if err := checkSecret(o.NKeyFile); err != nil {
+		public, err := loadNKey(o.NKeyFile)
+		if err != nil {
 			return nil, err
 		}
 		key, err := nats.NkeyOptionFromSeed(o.NKeyFile)
 		if err != nil {
-			return nil, &Error{
-				fmt.Errorf("read nkey %s: %w", o.NKeyFile, err),
-				"the file holds an nkey seed, one line that begins with SU; `nk -gen user` makes one",
-			}
+			return nil, fmt.Errorf("read nkey %s: %w", o.NKeyFile, err)
 		}
-		settings = append(settings, key)
+		settings = append(settings, key, nats.CustomInboxPrefix(inboxPrefix(public)))
 	}
 	return settings, nil
 }
 
-// InboxPrefix is where the answers for a program of this name arrive. Each has its own, so that a
-// server can keep one from listening to another's.
-func InboxPrefix(name string) string { return "_INBOX_" + message.SafeKey(name) }
+// inboxPrefix is where answers to a user arrive. Each has its own, so that a server can keep one
+// from listening to another's.
+func inboxPrefix(public string) string { return "_INBOX_" + public }
 
 // dial connects, and tries again while nobody answers: the server may be starting too.
 func dial(ctx context.Context, address string, settings []nats.Option) (*nats.Conn, error) {

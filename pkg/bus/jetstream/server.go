@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nkeys"
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 )
@@ -158,31 +157,6 @@ func (s *Server) Shutdown() {
 	s.ns.Shutdown()
 	s.ns.WaitForShutdown()
 	s.lock.Close()
-}
-
-// A User is a program that may connect.
-type User struct {
-	NKey string // public
-	Role Role
-}
-
-// Role says what a user may do.
-type Role struct {
-	All bool // everything
-}
-
-func nkeyUsers(users []User) ([]*server.NkeyUser, error) {
-	if len(users) == 0 {
-		return nil, errors.New("nobody may connect: no users")
-	}
-	var out []*server.NkeyUser
-	for _, u := range users {
-		if !nkeys.IsValidPublicUserKey(u.NKey) {
-			return nil, fmt.Errorf("user %q: not the public nkey of a user", u.NKey)
-		}
-		out = append(out, &server.NkeyUser{Nkey: u.NKey})
-	}
-	return out, nil
 }
 
 // serverLog passes on what the server says, and keeps what it considers the end: the server's own
