@@ -37,7 +37,7 @@ func lookUp(ctx context.Context, text, dir string) (message.Commit, error) {
 		return message.Commit{}, err
 	}
 	return message.Commit{
-		Origin: message.Origin{Repository: spec.URL, Branch: selected[0].Name, Ref: commit.Hash},
+		Origin: message.Origin{Repository: gitrepo.Redact(spec.URL), Branch: selected[0].Name, Ref: commit.Hash},
 		Author: commit.Author, Subject: commit.Subject, Time: commit.Time,
 	}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,12 +21,16 @@ import (
 	"foundry/pkg/environment/podman"
 )
 
+// programsDir is the folder that programs has made, if it has.
+var programsDir atomic.Pointer[string]
+
 // programs builds all programs once and returns their folder, which any user may read.
 var programs = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "foundry-programs-")
 	if err != nil {
 		return "", err
 	}
+	programsDir.Store(&dir)
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return "", err
 	}

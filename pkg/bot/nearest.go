@@ -1,8 +1,12 @@
 package bot
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
-// Nearest is the hint for a name that is not among those known: the closest of them, or all.
+// Nearest is the hint for a name that is not among those known: the closest of them, or the first
+// few; empty where nothing is known.
 func Nearest(name string, known []string) string {
 	best, distance := "", len(name)/2+2
 	for _, k := range known {
@@ -13,8 +17,17 @@ func Nearest(name string, known []string) string {
 	if best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
+	switch {
+	case len(known) == 0:
+		return ""
+	case len(known) > manyNames:
+		return fmt.Sprintf("known are %s and %d more", strings.Join(known[:manyNames], ", "), len(known)-manyNames)
+	}
 	return fmt.Sprintf("known are %s", join(known))
 }
+
+// manyNames is how many names a hint lists at the most.
+const manyNames = 12
 
 // editDistance counts the letters to insert, delete or replace to make b of a (Levenshtein).
 func editDistance(a, b string) int {

@@ -88,7 +88,7 @@ func readPrivate(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("others may use the private key in %s (mode %04o); run: chmod 600 %s", path, mode, path)
+		return nil, &LooseError{Path: path, Mode: mode}
 	}
 	return readAtMost(file, path)
 }
@@ -187,3 +187,16 @@ func armored(kind string, data []byte) ([]byte, error) {
 	out.WriteByte('\n')
 	return out.Bytes(), nil
 }
+
+// LooseError says that others than its owner may use a private key file.
+type LooseError struct {
+	Path string
+	Mode fs.FileMode
+}
+
+func (e *LooseError) Error() string {
+	return fmt.Sprintf("others may use the private key in %s (mode %04o)", e.Path, e.Mode)
+}
+
+// Hint says what to do about it.
+func (e *LooseError) Hint() string { return "chmod 600 " + e.Path }

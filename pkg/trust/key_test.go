@@ -79,9 +79,9 @@ func TestLoadRefuses(t *testing.T) {
 		mode fs.FileMode
 		want string
 	}{
-		"read by group":   {private, 0o640, "chmod 600"},
-		"read by others":  {private, 0o604, "chmod 600"},
-		"written by all":  {private, 0o622, "chmod 600"},
+		"read by group":   {private, 0o640, "others may use the private key"},
+		"read by others":  {private, 0o604, "others may use the private key"},
+		"written by all":  {private, 0o622, "others may use the private key"},
 		"empty":           {nil, 0o600, "no key in the file"},
 		"garbage":         {[]byte("hello\n"), 0o600, "no key in the file"},
 		"binary garbage":  {bytes.Repeat([]byte{0xff}, 100), 0o600, "load key"},
@@ -185,5 +185,20 @@ func BenchmarkSign(b *testing.B) {
 		if _, err := key.Sign(payload); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestLooseErrorSaysWhatToDo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key.asc")
+	if err := newKey(t, "a").Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	_, err := trust.Load(path)
+	var loose *trust.LooseError
+	if !errors.As(err, &loose) || loose.Hint() != "chmod 600 "+path {
+		t.Errorf("got error %v, want a LooseError whose hint is chmod 600 %s", err, path)
 	}
 }

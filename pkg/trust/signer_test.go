@@ -140,7 +140,7 @@ func TestOpenSignerRefuses(t *testing.T) {
 		"nobody@example.org": "neither a file nor a key that gpg knows",
 		"Twin":               "gpg knows 2 such keys",
 		"--version":          "neither a file nor a key that gpg knows",
-		loose:                "chmod 600",
+		loose:                "others may use the private key",
 	} {
 		_, err := trust.OpenSigner(t.Context(), spec)
 		complains(t, err, want)
