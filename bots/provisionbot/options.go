@@ -17,12 +17,13 @@ import (
 
 // options are provisionbot's own flags.
 type options struct {
-	Arch         string
-	Bases        []string
-	Mirror       string
-	Repositories []string
-	Keyrings     []string
-	ShareImages  string
+	Arch          string
+	Bases         []string
+	Mirror        string
+	MirrorKeyring string
+	Repositories  []string
+	Keyrings      []string
+	ShareImages   string
 
 	bases   map[debian.Codename]string // release of each codename
 	sources []environment.SourceList   // the suite may hold codenameToken
@@ -35,6 +36,7 @@ func (o *options) declare(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Arch, "arch", environment.HostArchitecture(), "architecture to make environments for")
 	fs.StringArrayVar(&o.Bases, "base", nil, "release in which the packages of a codename are built, `CODENAME=RELEASE`; may be given several times (default: the codename itself)")
 	fs.StringVar(&o.Mirror, "mirror", "http://deb.debian.org/debian", "`URI` of the mirror that base systems come from")
+	fs.StringVar(&o.MirrorKeyring, "mirror-keyring", "", "OpenPGP keyring `file` that verifies the mirror (default: those of the distribution)")
 	fs.StringArrayVar(&o.Repositories, "repository", nil, "further source list, `'URI SUITE COMPONENT…'`; may be given several times")
 	fs.StringArrayVar(&o.Keyrings, "keyring", nil, "OpenPGP keyring `file`: one for all --repository, or one for each in the same order")
 	fs.StringVar(&o.ShareImages, "share-images", "auto", "put images into the artifact store for buildbots on other hosts: auto (unless the bus is on this host), always or never")
@@ -50,6 +52,11 @@ func (o *options) check() error {
 	}
 	if u, err := url.Parse(o.Mirror); err != nil || !isArchive(u) {
 		return bot.Usage(fmt.Sprintf("--mirror %q: not the URI of an archive", o.Mirror), "use one such as http://deb.debian.org/debian")
+	}
+	if o.MirrorKeyring != "" {
+		if err := checkKeyring("mirror-keyring", o.MirrorKeyring); err != nil {
+			return err
+		}
 	}
 	if err := o.checkRepositories(); err != nil {
 		return err
@@ -107,12 +114,19 @@ func (o *options) checkRepositories() error {
 		return bot.Usage("--keyring without --repository: nothing to verify", "")
 	}
 	for _, path := range o.Keyrings {
-		if !filepath.IsAbs(path) {
-			return bot.Usage(fmt.Sprintf("--keyring %q: not an absolute path", path), "")
+		if err := checkKeyring("keyring", path); err != nil {
+			return err
 		}
-		if _, err := os.Stat(path); err != nil {
-			return bot.Hint(fmt.Errorf("open keyring: %w", err), "export one with: gpg --export KEY > FILE")
-		}
+	}
+	return nil
+}
+
+func checkKeyring(flag, path string) error {
+	if !filepath.IsAbs(path) {
+		return bot.Usage(fmt.Sprintf("--%s %q: not an absolute path", flag, path), "")
+	}
+	if _, err := os.Stat(path); err != nil {
+		return bot.Hint(fmt.Errorf("open keyring: %w", err), "export one with: gpg --export KEY > FILE")
 	}
 	return nil
 }

@@ -92,7 +92,7 @@ func (p *provisioner) request(source *message.Source, answer *message.Provision)
 		release = codename
 	}
 	r := environment.Request{
-		Base:         environment.Base{Release: release, Mirror: p.Mirror},
+		Base:         environment.Base{Release: release, Mirror: p.Mirror, Keyring: p.MirrorKeyring},
 		Architecture: p.Arch, Profiles: source.Profiles,
 	}
 	for _, s := range p.sources {

@@ -64,14 +64,19 @@ func (e *Engine) makeBase(ctx context.Context, p *plan, log io.Writer) (string, 
 	}
 	defer os.RemoveAll(dir)
 	tarball := filepath.Join(dir, "base.tar")
-	args, err := baseArguments(p, dir, tarball)
+	// What mmdebstrap's user namespace has to read is not below the cache folder, which is closed.
+	open, err := os.MkdirTemp("/var/tmp", "foundry-base-")
+	if err != nil {
+		return "", fmt.Errorf("make folder: %w", err)
+	}
+	defer os.RemoveAll(open)
+	args, err := baseArguments(p, open, tarball)
 	if err != nil {
 		return "", err
 	}
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC",
-		// Its user namespace must be able to reach the folder.
 		"TMPDIR=/var/tmp", "HOME=" + filepath.Join(e.storage, "home"),
 	}
 	said := &tail{limit: 4 << 10}
@@ -94,8 +99,7 @@ func (e *Engine) makeBase(ctx context.Context, p *plan, log io.Writer) (string, 
 }
 
 func baseArguments(p *plan, dir, tarball string) ([]string, error) {
-	// Given as text, which mmdebstrap hands to sh: a file below the cache folder may not be read by
-	// the root of mmdebstrap's user namespace.
+	// Given as text, which mmdebstrap hands to sh.
 	hook := strings.NewReplacer(
 		"@SOURCE@", fmt.Sprintf("deb %s %s main", p.sources[0].URI, p.sources[0].Suite),
 	).Replace(baseHook)
@@ -110,6 +114,9 @@ func baseArguments(p *plan, dir, tarball string) ([]string, error) {
 		"--include=fakeroot", "--customize-hook=" + hook,
 	}
 	if len(p.sources[0].keyring) > 0 {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("write keyring: %w", err)
+		}
 		keyring := filepath.Join(dir, "keyring"+p.sources[0].ext)
 		if err := os.WriteFile(keyring, p.sources[0].keyring, 0o644); err != nil {
 			return nil, fmt.Errorf("write keyring: %w", err)

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"strconv"
 	"testing"
 
 	"foundry/pkg/artifact"
@@ -16,21 +15,23 @@ import (
 	"foundry/pkg/environment/environmenttest"
 )
 
-// testBase is what the tests make environments of.
-var testBase = environment.Base{Release: "bookworm", Mirror: "http://deb.debian.org/debian"}
+// testBase is what the tests make environments of. The keyring is the one that would be used
+// anyway, but given.
+var testBase = environment.Base{
+	Release: "bookworm", Mirror: "http://deb.debian.org/debian", Keyring: "/usr/share/keyrings/debian-archive-keyring.gpg",
+}
 
 // testCache is a folder outside of the tree in which base systems stay from one test to the next.
 func testCache(t *testing.T) string {
 	t.Helper()
-	dir := os.Getenv("FOUNDRY_TEST_CACHE")
-	if dir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir = filepath.Join(cache, "foundry-test")
+	if dir := os.Getenv("FOUNDRY_TEST_CACHE"); dir != "" {
+		return dir
 	}
-	return filepath.Join(dir, "uid-"+strconv.Itoa(os.Getuid()))
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "foundry-test")
 }
 
 func openTest(t *testing.T, dir string) *Engine {
@@ -112,7 +113,7 @@ func TestContractRootless(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), "setpriv", "--reuid="+account.Uid, "--regid="+account.Gid, "--init-groups", binary, "-test.run=^(TestContract|TestKilled)$", "-test.v")
 	cmd.Dir = account.HomeDir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + account.HomeDir, "FOUNDRY_TEST_CACHE=" + os.Getenv("FOUNDRY_TEST_CACHE")}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + account.HomeDir}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("as user foundry: %v\n%s", err, out)
