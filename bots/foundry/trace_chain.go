@@ -98,11 +98,24 @@ func (ch *chain) print(w io.Writer) {
 			l.printCheck(w, c, ch.verbose)
 		}
 	}
-	if ch.holds() {
-		fmt.Fprintf(w, "%s: every link holds\n", ch.Target)
-		return
+	fmt.Fprintf(w, "%s: %s\n", bot.Printable(ch.Target), ch.verdict())
+}
+
+// verdict says in a few words whether the chain holds, and what that does not cover.
+func (ch *chain) verdict() string {
+	if !ch.holds() {
+		return "the chain is broken"
 	}
-	fmt.Fprintf(w, "%s: the chain is broken\n", ch.Target)
+	var leftOut []string
+	for _, l := range ch.Links {
+		if l.mark() == "–" {
+			leftOut = append(leftOut, l.Name)
+		}
+	}
+	if leftOut == nil {
+		return "every link holds"
+	}
+	return "every link that was looked at holds; left out: " + strings.Join(leftOut, ", ")
 }
 
 func (l *link) line() string {

@@ -289,7 +289,9 @@ func TestTraceOffline(t *testing.T) {
 	h.tell()
 	h.ok(os.RemoveAll(h.git.bare))
 	h.expect(traceTarget{path: h.deb, offline: true}, map[string][]string{"✓": linksBut("git"), "–": {"git"}})
-	h.must("trace", "--offline", h.deb)
+	if out := h.must("trace", "--offline", h.deb); !strings.HasSuffix(out, tracedDeb+": every link that was looked at holds; left out: git\n") {
+		t.Errorf("chain:\n%s", out)
+	}
 }
 
 func TestFindPackage(t *testing.T) {

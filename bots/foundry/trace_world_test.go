@@ -51,10 +51,15 @@ func buildTraced(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("dpkg-buildpackage", "--build=full", "--no-sign", "--no-check-builddeps", "--host-arch=amd64")
-	cmd.Dir = tree
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("run dpkg-buildpackage: %v; if it is missing: apt-get install dpkg-dev\n%s", err, out)
+	for _, args := range [][]string{
+		{"dpkg-source", "--build", "."},
+		{"dpkg-buildpackage", "--build=binary", "--no-sign", "--no-check-builddeps", "--host-arch=amd64"},
+	} {
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Dir = tree
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("run %s: %v; if it is missing: apt-get install dpkg-dev\n%s", args[0], err, out)
+		}
 	}
 	return dir
 }
