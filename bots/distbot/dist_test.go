@@ -344,3 +344,20 @@ func TestNoTrustIsTrouble(t *testing.T) {
 		t.Errorf("%v, want trouble with a hint", err)
 	}
 }
+
+// TestBadStart checks what a distbot with a bad key or keyring says.
+func TestBadStart(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "broken.asc")
+	if err := os.WriteFile(broken, []byte("no key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ o options }{
+		{options{key: broken}}, {options{key: filepath.Join(t.TempDir(), "absent.asc")}}, {options{trust: broken}},
+	} {
+		c.o.name, c.o.codenames, c.o.arches = "test", []string{"bookworm"}, []string{"amd64"}
+		b := &bot.Bot{Log: zerolog.Nop(), Settings: bot.Settings{State: t.TempDir()}}
+		if _, err := c.o.open(t.Context(), b); err == nil || bot.HintOf(err) == "" {
+			t.Errorf("%v (%q), want an error with a hint", err, bot.HintOf(err))
+		}
+	}
+}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"path/filepath"
 	"regexp"
@@ -118,6 +120,9 @@ func (o *options) open(ctx context.Context, b *bot.Bot) (*dist, error) {
 	if d.trust == "" {
 		d.trust = b.Path("trust", "packages.asc")
 	}
+	if err := d.checkTrust(); err != nil {
+		return nil, err
+	}
 	signer, err := openKey(ctx, b, o.key)
 	if err != nil {
 		return nil, err
@@ -137,6 +142,21 @@ func (o *options) open(ctx context.Context, b *bot.Bot) (*dist, error) {
 	return d, nil
 }
 
+// checkTrust tells at start what would else show with the first build. The keyring may come later,
+// when a signbot of the same state folder makes its key.
+func (d *dist) checkTrust() error {
+	ring, err := trust.ReadKeyring(d.trust)
+	if errors.Is(err, fs.ErrNotExist) {
+		d.Log.Warn().Str("file", d.trust).Msg("no package key is trusted yet")
+		return nil
+	}
+	if err != nil {
+		return bot.Hint(fmt.Errorf("read trusted package keys: %w", err), "name a file of OpenPGP public keys with --trust-packages")
+	}
+	d.Log.Debug().Strs("keys", ring.Fingerprints()).Msg("package keys are trusted")
+	return nil
+}
+
 // openKey opens the repository key, or makes one where none was given.
 func openKey(ctx context.Context, b *bot.Bot, spec string) (trust.Signer, error) {
 	if spec == "" {
@@ -153,6 +173,10 @@ func openKey(ctx context.Context, b *bot.Bot, spec string) (trust.Signer, error)
 	if err != nil {
 		return nil, bot.Hint(fmt.Errorf("open repository key: %w", err),
 			`give a key file or the fingerprint of a key that "gpg --list-secret-keys" shows with --gpg-key`)
+	}
+	// An expired key or a card that is not there shows now and not with the first build.
+	if _, err := signer.Detach(ctx, []byte("trial\n")); err != nil {
+		return nil, bot.Hint(fmt.Errorf("try repository key: %w", err), "renew the key, or give another with --gpg-key")
 	}
 	return signer, nil
 }

@@ -68,6 +68,10 @@ func (o *options) run(ctx context.Context, b *bot.Bot) error {
 	if err != nil {
 		return err
 	}
+	// An expired key or a card that is not there shows now and not with the first build.
+	if _, err := signer.Detach(ctx, []byte("trial\n")); err != nil {
+		return bot.Hint(fmt.Errorf("try package key: %w", err), "renew the key, or give another with --gpg-key")
+	}
 	b.Log.Info().Str("key", signer.Fingerprint()).Msg("package key is open")
 	s := &signing{signer: signer}
 	return b.Work(ctx, bot.Step{Key: o.arch, Results: s.results, Do: s.do, Stage: s.stage})

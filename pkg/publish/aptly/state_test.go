@@ -1,7 +1,9 @@
 package aptly
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"foundry/pkg/message"
 	"foundry/pkg/publish"
 	"foundry/pkg/publish/publishtest"
+	"foundry/pkg/trust"
 )
 
 // bench is a repository whose clock the test moves.
@@ -365,5 +368,52 @@ func TestBadOptions(t *testing.T) {
 	}
 	if _, err := Open(context.Background(), good); err == nil || !strings.Contains(err.Error(), "apt-get install xz-utils") {
 		t.Errorf("%v, want it to say how to install xz", err)
+	}
+}
+
+// brokenSigner fails while it is told to.
+type brokenSigner struct {
+	trust.Signer
+	broken bool
+}
+
+func (s *brokenSigner) Clearsign(ctx context.Context, data []byte) ([]byte, error) {
+	if s.broken {
+		return nil, errors.New("card removed")
+	}
+	return s.Signer.Clearsign(ctx, data)
+}
+
+// TestSignerFails lets publishing fail near its end: clients see the old state, and trying again
+// succeeds, also with other bytes, since the first were never shown.
+func TestSignerFails(t *testing.T) {
+	b := newBench(t)
+	signer := &brokenSigner{Signer: b.opts.Signer}
+	b.opts.Signer = signer
+	b.reopen(t)
+	b.include(t, "hello", "1.0-1")
+	signer.broken = true
+	u := b.upload(t, "hello", "1.0-2")
+	for range 2 {
+		if _, err := b.Include(t.Context(), u); err == nil || !strings.Contains(err.Error(), "card removed") {
+			t.Fatalf("%v, want what the signer said", err)
+		}
+		b.shows(t, "hello 1.0-1")
+	}
+	signer.broken = false
+	u.Files = []string{publishtest.MakeDeb(t, b.files, publishtest.Binary{Name: "hello", Version: "1.0-2", Arch: "amd64", Content: "altered"})}
+	if _, err := b.Include(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	b.shows(t, "hello 1.0-2")
+	b.reopen(t)
+	b.shows(t, "hello 1.0-2")
+	served, err := os.ReadFile(filepath.Join(b.opts.Output, "pool/main/h/hello/hello_1.0-2_amd64.deb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	given, err := os.ReadFile(u.Files[0])
+	if err != nil || !bytes.Equal(served, given) {
+		t.Errorf("the bytes of the first try are served (%v)", err)
 	}
 }
