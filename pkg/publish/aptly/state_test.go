@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -334,41 +333,6 @@ func TestSources(t *testing.T) {
 	client.Source(t, string(text))
 	client.Must(t, "apt-get", "update")
 	client.Must(t, "apt-get", "download", "hello")
-}
-
-func TestBadOptions(t *testing.T) {
-	good, err := options(t.TempDir(), publishtest.Suites())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for words, alter := range map[string]func(*Options){
-		"no folder given":         func(o *Options) { o.Dir = "" },
-		"must not be the same":    func(o *Options) { o.Output = o.Dir + "/" },
-		`bad name "../x"`:         func(o *Options) { o.Archive = "../x" },
-		"no signing key given":    func(o *Options) { o.Signer = nil },
-		"less than an hour":       func(o *Options) { o.ValidFor = time.Minute },
-		"no codename given":       func(o *Options) { o.Suites = nil },
-		"a name begins with":      func(o *Options) { o.Suites[0].Codename = "a/b" },
-		"bad component":           func(o *Options) { o.Suites[0].Component = ".." },
-		"line break":              func(o *Options) { o.Suites[0].Label = "a\nb" },
-		"no architecture given":   func(o *Options) { o.Suites[0].Architectures = nil },
-		`bad architecture "all"`:  func(o *Options) { o.Suites[0].Architectures = []string{"all"} },
-		`"stable" is given twice`: func(o *Options) { o.Suites[1].Codename = "stable" },
-	} {
-		o := good
-		o.Suites = slices.Clone(good.Suites)
-		alter(&o)
-		if _, err := Open(context.Background(), o); err == nil || !strings.Contains(err.Error(), words) {
-			t.Errorf("%v, want it to say %q", err, words)
-		}
-	}
-	t.Setenv("PATH", "")
-	if _, err := exec.LookPath("xz"); err == nil {
-		t.Fatal("xz found without a path")
-	}
-	if _, err := Open(context.Background(), good); err == nil || !strings.Contains(err.Error(), "apt-get install xz-utils") {
-		t.Errorf("%v, want it to say how to install xz", err)
-	}
 }
 
 // brokenSigner fails while it is told to.
