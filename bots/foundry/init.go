@@ -113,7 +113,7 @@ func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(s) + `"`
 }
 
-// role says on which topic a program speaks, beside those on which every program does.
+// roles says on which topic a program speaks, beside those on which every program does.
 var roles = map[string]message.Topic{
 	"watchbot":     message.Commits,
 	"sourcebot":    message.Sources,
@@ -140,7 +140,8 @@ func prepareKeys(state string) ([]jetstream.User, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open nkey of %s: %w", program, err)
 		}
-		users = append(users, jetstream.User{NKey: public, Role: jetstream.Role{All: true}})
+		role := jetstream.Role{Publish: topics, All: program == "foundry"} // the herder reads and asks everything
+		users = append(users, jetstream.User{NKey: public, Role: role})
 	}
 	pkg, created, err := trust.LoadOrCreate(filepath.Join(state, "keys", "package.asc"), "foundry packages")
 	if err != nil {
