@@ -37,7 +37,7 @@ const (
 
 // startFoundry makes a foundry without any cache and runs it.
 func (b *bench) startFoundry(ctx context.Context, n int) (*foundry, error) {
-	f := &foundry{b: b, dir: filepath.Join(b.dir, fmt.Sprintf("foundry-%d", n))}
+	f := &foundry{b: b, dir: filepath.Join(b.dir, fmt.Sprintf("f%d", n))}
 	f.config, f.git = filepath.Join(f.dir, "foundry.toml"), filepath.Join(f.dir, "git")
 	if err := os.MkdirAll(f.git, 0o755); err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)

@@ -64,7 +64,8 @@ func run(ctx context.Context) (err error) {
 	if b.programs, err = filepath.Abs(b.programs); err != nil {
 		return fmt.Errorf("find programs: %w", err)
 	}
-	if b.dir, err = os.MkdirTemp(parent, "foundry-bench-"); err != nil {
+	// Short names: podman takes no run-time folder whose path is longer than 50 characters.
+	if b.dir, err = os.MkdirTemp(parent, "fb-"); err != nil {
 		return fmt.Errorf("make scratch folder: %w", err)
 	}
 	if err := os.Chmod(b.dir, 0o755); err != nil {
@@ -100,6 +101,7 @@ func (b *bench) packages(ctx context.Context, r *results) (err error) {
 	if err != nil {
 		return err
 	}
+	defer s.close()
 	for n := range b.cold {
 		b.say("cold, run %d of %d: sbuild and reprepro", n+1, b.cold)
 		if err := r.sbuildCold.measure(func() error { return s.cold(ctx) }); err != nil {

@@ -128,3 +128,8 @@ func (s *sbuild) check(ctx context.Context) error {
 	}
 	return nil
 }
+
+// close ends the agent that gpg has started.
+func (s *sbuild) close() {
+	_ = s.shell(context.Background(), "gpgconf --kill all") // one that stays ends itself with its folder
+}

@@ -59,6 +59,7 @@ func TestCheckFileSizes(t *testing.T) {
 		{"longest function", "pkg/bus/x.go", function(60), nil},
 		{"long function", "pkg/bus/x.go", function(61), []string{"pkg/bus/x.go:3: function f of 61 lines, 60 at most"}},
 		{"long function of a test", "pkg/bus/x_test.go", function(61), nil},
+		{"long function of a contract suite", "pkg/bus/bustest/x.go", function(61), nil},
 		{"longest file", "pkg/bus/x.go", "package x\n" + strings.Repeat("// x\n", 399), nil},
 		{"long file", "pkg/bus/x.go", "package x\n" + strings.Repeat("// x\n", 400), []string{"pkg/bus/x.go:1: file of 401 lines, 400 at most"}},
 		{"import", "pkg/bus/x.go", "package x\n\nimport _ \"foundry/pkg/bot\"\n", []string{"pkg/bus/x.go:3: pkg/bus imports pkg/bot, which is not below it"}},
