@@ -115,8 +115,13 @@ func lookupMissing(t *testing.T, o Opener) {
 		topic message.Topic
 		id    message.ID
 	}{
-		{message.Builds, "feed"}, {message.Signs, there.ID}, {message.Builds, "*"}, {message.Builds, ""},
-		{">", there.ID}, {message.Builds, there.ID + ".x"}, {message.Builds, "a b"},
+		{message.Builds, "feed"},
+		{message.Signs, there.ID},
+		{message.Builds, "*"},
+		{message.Builds, ""},
+		{">", there.ID},
+		{message.Builds, there.ID + ".x"},
+		{message.Builds, "a b"},
 	} {
 		if _, err := m.Lookup(ctx, of.topic, of.id); !errors.Is(err, bus.ErrNotFound) {
 			t.Errorf("lookup of %q %q: %v", of.topic, of.id, err)
