@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"path"
@@ -68,22 +69,24 @@ func (o *options) check() error {
 
 var buildPathPattern = regexp.MustCompile(`^/build/[A-Za-z0-9._+~/-]+$`)
 
+var bytesPattern = regexp.MustCompile(`^([0-9]+)(?:([KMGT])(?:i?B)?)?$`)
+
 // parseBytes reads a size such as "512M" or "8G", in powers of 1024; an empty one is 0.
 func parseBytes(s string) (int64, error) {
 	if s == "" {
 		return 0, nil
 	}
-	number, unit := strings.TrimRight(s, "KMGTiB"), int64(1)
-	switch suffix := strings.TrimSuffix(strings.TrimSuffix(s[len(number):], "B"), "i"); suffix {
-	case "":
-	case "K", "M", "G", "T":
-		unit = 1 << (10 * (1 + strings.Index("KMGT", suffix)))
-	default:
-		return 0, fmt.Errorf("unknown unit %q", s[len(number):])
+	m := bytesPattern.FindStringSubmatch(s)
+	if m == nil {
+		return 0, errors.New("not a size")
 	}
-	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n < 0 || n > math.MaxInt64/unit {
-		return 0, fmt.Errorf("not a size")
+	unit := int64(1)
+	if m[2] != "" {
+		unit = 1 << (10 * (1 + strings.Index("KMGT", m[2])))
+	}
+	n, err := strconv.ParseInt(m[1], 10, 64)
+	if err != nil || n > math.MaxInt64/unit {
+		return 0, errors.New("not a size")
 	}
 	return n * unit, nil
 }

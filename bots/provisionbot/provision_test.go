@@ -1,0 +1,105 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"foundry/pkg/debian"
+	"foundry/pkg/environment"
+	"foundry/pkg/message"
+)
+
+func TestParts(t *testing.T) {
+	tests := []struct {
+		name          string
+		architectures []string
+		arch          string
+		dep, indep    bool
+		reason        string
+	}{
+		{"Any", []string{"any"}, "amd64", true, false, ""},
+		{"AnyElsewhere", []string{"any"}, "arm64", true, false, ""},
+		{"AnyAndAll", []string{"any", "all"}, "amd64", true, true, ""},
+		{"AnyAndAllElsewhere", []string{"any", "all"}, "arm64", true, false, ""},
+		{"All", []string{"all"}, "amd64", false, true, ""},
+		{"AllElsewhere", []string{"all"}, "arm64", false, false, "its packages for all architectures are built on amd64"},
+		{"Wildcard", []string{"linux-any"}, "arm64", true, false, ""},
+		{"CPUWildcard", []string{"any-amd64"}, "amd64", true, false, ""},
+		{"OtherSystem", []string{"kfreebsd-any"}, "amd64", false, false, "not for amd64: its architectures are kfreebsd-any"},
+		{"Named", []string{"i386", "arm64"}, "arm64", true, false, ""},
+		{"NotNamed", []string{"i386", "arm64"}, "amd64", false, false, "not for amd64: its architectures are i386 arm64"},
+		{"None", nil, "amd64", false, false, "not for amd64: its architectures are "},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			dep, indep, reason := parts(&message.Source{Architectures: test.architectures, IndepArchitecture: "amd64"}, test.arch)
+			if dep != test.dep || indep != test.indep || reason != test.reason {
+				t.Errorf("%v, %v, %q; want %v, %v, %q", dep, indep, reason, test.dep, test.indep, test.reason)
+			}
+		})
+	}
+}
+
+func TestRequest(t *testing.T) {
+	source := &message.Source{
+		Package: message.Package{Source: "hello", Version: "1", Codename: "acme"},
+		Relations: message.Relations{
+			BuildDepends:     "debhelper-compat (= 13),\n libfoo-dev [linux-any], libbar-dev [!amd64], dh-check <!nocheck>, a | b [i386] | c",
+			BuildDependsArch: "arch-only", BuildDependsIndep: "indep-only",
+			BuildConflicts: "bad", BuildConflictsArch: "bad-arch", BuildConflictsIndep: "bad-indep",
+		},
+		Profiles: []string{"nocheck"},
+	}
+	p := &provisioner{options: &options{
+		Arch: "amd64", Mirror: "http://mirror/debian", MirrorKeyring: "/k",
+		bases: map[debian.Codename]string{"acme": "bookworm"},
+		sources: []environment.SourceList{
+			{URI: "http://x", Suite: codenameToken + "-extra", Components: []string{"main"}},
+			{URI: "http://y", Suite: "stable", Components: []string{"main"}},
+		},
+	}}
+	want := environment.Request{
+		Base:         environment.Base{Release: "bookworm", Mirror: "http://mirror/debian", Keyring: "/k"},
+		Architecture: "amd64", Profiles: []string{"nocheck"},
+		Sources: []environment.SourceList{
+			{URI: "http://x", Suite: "acme-extra", Components: []string{"main"}},
+			{URI: "http://y", Suite: "stable", Components: []string{"main"}},
+		},
+	}
+	for _, test := range []struct {
+		name               string
+		arch, indep        bool
+		depends, conflicts string
+	}{
+		{"Both", true, true, "debhelper-compat (= 13), libfoo-dev, a | c, arch-only, indep-only", "bad, bad-arch, bad-indep"},
+		{"Arch", true, false, "debhelper-compat (= 13), libfoo-dev, a | c, arch-only", "bad, bad-arch"},
+		{"Indep", false, true, "debhelper-compat (= 13), libfoo-dev, a | c, indep-only", "bad, bad-indep"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			want.Depends, want.Conflicts = test.depends, test.conflicts
+			got, err := p.request(source, &message.Provision{Arch: test.arch, Indep: test.indep})
+			if diff := cmp.Diff(want, got); diff != "" || err != nil {
+				t.Errorf("%v (-want +got)\n%s", err, diff)
+			}
+		})
+	}
+	if p.sources[0].Suite != codenameToken+"-extra" {
+		t.Error("the template of the suite has changed")
+	}
+	source.Relations.BuildDepends = "libfoo ("
+	if _, err := p.request(source, &message.Provision{Arch: true}); err == nil {
+		t.Error("relations that cannot be parsed are taken")
+	}
+}
+
+func TestOnThisHost(t *testing.T) {
+	for address, want := range map[string]bool{
+		"nats://127.0.0.1:4222": true, "nats://[::1]:4222": true, "nats://localhost:4222": true, "tls://127.8.8.8:1": true,
+		"nats://bus.example.org:4222": false, "nats://192.0.2.1:4222": false, "": false, "nats://localhost.example.org": false, "%": false,
+	} {
+		if got := onThisHost(address); got != want {
+			t.Errorf("onThisHost(%q) = %v, want %v", address, got, want)
+		}
+	}
+}
