@@ -13,8 +13,10 @@ import (
 	"foundry/pkg/bot"
 	"foundry/pkg/message"
 	"foundry/pkg/publish"
-	"foundry/pkg/publish/aptly"
 )
+
+// opener opens the repository; it waits while another process has it open.
+type opener func(context.Context, publish.Options) (publish.Repository, error)
 
 // dist is the work of distbot.
 type dist struct {
@@ -24,7 +26,8 @@ type dist struct {
 	address   string // to serve at; empty for none
 	trust     string // keyring file of package keys; read for each build, so that it may change
 	codenames []string
-	options   aptly.Options
+	options   publish.Options
+	openRepo  opener
 	every     time.Duration // how often to look whether metadata must be signed anew
 	within    time.Duration // how long before the end of its validity that is done
 	repo      publish.Repository
@@ -76,7 +79,7 @@ func (d *dist) wait(ctx context.Context) (publish.Repository, error) {
 	defer watch.Wait()
 	defer close(opened)
 	defer cancel()
-	repo, err := aptly.Open(ctx, d.options)
+	repo, err := d.openRepo(ctx, d.options)
 	if err != nil && ctx.Err() != nil {
 		return nil, nil
 	}

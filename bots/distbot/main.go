@@ -13,6 +13,8 @@ import (
 	"foundry/bots/internal/wire"
 	"foundry/pkg/bot"
 	"foundry/pkg/message"
+	"foundry/pkg/publish"
+	"foundry/pkg/publish/aptly"
 )
 
 func main() { os.Exit(bot.Main(definition(), wire.Connect, os.Args[1:])) }
@@ -36,11 +38,19 @@ that are not given with --codename are left to other distbots.`,
 		Group: func() string { return o.name },
 		Check: o.check,
 		Run: func(ctx context.Context, b *bot.Bot) error {
-			d, err := o.open(ctx, b)
+			d, err := o.open(ctx, b, openAptly)
 			if err != nil {
 				return err
 			}
 			return d.run(ctx)
 		},
 	}
+}
+
+func openAptly(ctx context.Context, o publish.Options) (publish.Repository, error) {
+	repo, err := aptly.Open(ctx, o)
+	if err != nil {
+		return nil, err // and not a nil *aptly.Repo
+	}
+	return repo, nil
 }

@@ -16,7 +16,6 @@ import (
 	"foundry/pkg/bot"
 	"foundry/pkg/debian"
 	"foundry/pkg/publish"
-	"foundry/pkg/publish/aptly"
 	"foundry/pkg/trust"
 )
 
@@ -50,7 +49,7 @@ func (o *options) declare(fs *pflag.FlagSet) {
 	fs.StringVar(&o.component, "component", "main", "component that all packages are in")
 	fs.StringVar(&o.serve, "serve", "", "`address` at which to serve the repository over http, such as :8080 or [::1]:8080 (default: not at all)")
 	fs.StringVar(&o.uri, "uri", "", "`URI` under which clients reach the repository, for the .sources files in it")
-	fs.DurationVar(&o.validFor, "valid-for", aptly.DefaultValidFor, "how long clients believe metadata that is not signed anew")
+	fs.DurationVar(&o.validFor, "valid-for", publish.DefaultValidFor, "how long clients believe metadata that is not signed anew")
 }
 
 var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+~_.-]*$`)
@@ -109,9 +108,9 @@ func (o *options) suites() []publish.Suite {
 }
 
 // open opens keys and repository.
-func (o *options) open(ctx context.Context, b *bot.Bot) (*dist, error) {
+func (o *options) open(ctx context.Context, b *bot.Bot, openRepo opener) (*dist, error) {
 	d := &dist{
-		Bot: b, name: o.name, output: o.output, address: o.serve,
+		Bot: b, openRepo: openRepo, name: o.name, output: o.output, address: o.serve,
 		trust: o.trust, every: o.validFor / 8, within: o.validFor / 2,
 	}
 	if d.output == "" {
@@ -135,7 +134,7 @@ func (o *options) open(ctx context.Context, b *bot.Bot) (*dist, error) {
 		return nil, fmt.Errorf("find output folder: %w", err)
 	}
 	d.output = output
-	d.options = aptly.Options{
+	d.options = publish.Options{
 		Dir: b.Path("aptly", o.name), Output: output, Archive: o.name, Suites: o.suites(),
 		Signer: signer, ValidFor: o.validFor, URI: o.uri, Log: b.Log,
 	}

@@ -222,7 +222,7 @@ func (h *history) publishTo(ctx context.Context, out, built string, pkg message.
 	h.t.Helper()
 	key, err := trust.OpenSigner(ctx, filepath.Join(h.state, "keys", "repository.asc"))
 	h.ok(err)
-	repo, err := aptly.Open(ctx, aptly.Options{
+	repo, err := aptly.Open(ctx, publish.Options{
 		Dir: filepath.Join(h.state, "dist"), Output: filepath.Join(h.state, "repo", "yard"), Archive: "yard", Signer: key,
 		Suites: []publish.Suite{{Codename: "stable", Component: "main", Architectures: []string{"amd64"}}},
 	})

@@ -59,13 +59,13 @@ func crash(text []byte) error {
 	return err
 }
 
-func options(dir string, suites []publish.Suite) (Options, error) {
+func options(dir string, suites []publish.Suite) (publish.Options, error) {
 	path := filepath.Join(dir, "key.asc")
 	if _, _, err := trust.LoadOrCreate(path, "test repository"); err != nil {
-		return Options{}, err
+		return publish.Options{}, err
 	}
 	signer, err := trust.OpenSigner(context.Background(), path)
-	return Options{Dir: filepath.Join(dir, "state"), Output: filepath.Join(dir, "output"), Archive: "test", Suites: suites, Signer: signer}, err
+	return publish.Options{Dir: filepath.Join(dir, "state"), Output: filepath.Join(dir, "output"), Archive: "test", Suites: suites, Signer: signer}, err
 }
 
 func adapter() publishtest.Adapter {

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"foundry/pkg/publish"
+
 	"foundry/pkg/publish/publishtest"
 )
 
@@ -16,19 +18,19 @@ func TestBadOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for words, alter := range map[string]func(*Options){
-		"no folder given":         func(o *Options) { o.Dir = "" },
-		"must not be the same":    func(o *Options) { o.Output = o.Dir + "/" },
-		`bad name "../x"`:         func(o *Options) { o.Archive = "../x" },
-		"no signing key given":    func(o *Options) { o.Signer = nil },
-		"less than an hour":       func(o *Options) { o.ValidFor = time.Minute },
-		"no codename given":       func(o *Options) { o.Suites = nil },
-		"a name begins with":      func(o *Options) { o.Suites[0].Codename = "a/b" },
-		"bad component":           func(o *Options) { o.Suites[0].Component = ".." },
-		"line break":              func(o *Options) { o.Suites[0].Label = "a\nb" },
-		"no architecture given":   func(o *Options) { o.Suites[0].Architectures = nil },
-		`bad architecture "all"`:  func(o *Options) { o.Suites[0].Architectures = []string{"all"} },
-		`"stable" is given twice`: func(o *Options) { o.Suites[1].Codename = "stable" },
+	for words, alter := range map[string]func(*publish.Options){
+		"no folder given":         func(o *publish.Options) { o.Dir = "" },
+		"must not be the same":    func(o *publish.Options) { o.Output = o.Dir + "/" },
+		`bad name "../x"`:         func(o *publish.Options) { o.Archive = "../x" },
+		"no signing key given":    func(o *publish.Options) { o.Signer = nil },
+		"less than an hour":       func(o *publish.Options) { o.ValidFor = time.Minute },
+		"no codename given":       func(o *publish.Options) { o.Suites = nil },
+		"a name begins with":      func(o *publish.Options) { o.Suites[0].Codename = "a/b" },
+		"bad component":           func(o *publish.Options) { o.Suites[0].Component = ".." },
+		"line break":              func(o *publish.Options) { o.Suites[0].Label = "a\nb" },
+		"no architecture given":   func(o *publish.Options) { o.Suites[0].Architectures = nil },
+		`bad architecture "all"`:  func(o *publish.Options) { o.Suites[0].Architectures = []string{"all"} },
+		`"stable" is given twice`: func(o *publish.Options) { o.Suites[1].Codename = "stable" },
 	} {
 		o := good
 		o.Suites = slices.Clone(good.Suites)

@@ -15,34 +15,13 @@ import (
 	"github.com/aptly-dev/aptly/database/goleveldb"
 	"github.com/aptly-dev/aptly/deb"
 	"github.com/aptly-dev/aptly/files"
-	"github.com/rs/zerolog"
 
 	"foundry/pkg/publish"
-	"foundry/pkg/trust"
 )
-
-// Defaults of Options.
-const (
-	DefaultValidFor = 10 * 24 * time.Hour
-	DefaultRetain   = 14 * 24 * time.Hour
-)
-
-// Options describe a repository.
-type Options struct {
-	Dir      string          // state: database, pool, lock
-	Output   string          // what is served
-	Archive  string          // name of the repository, "main": letters, digits, "-", "_", "."
-	Suites   []publish.Suite // at least one
-	Signer   trust.Signer    // of the metadata
-	ValidFor time.Duration   // from signing to Valid-Until; zero is DefaultValidFor
-	Retain   time.Duration   // how long dropped packages can still be fetched; zero is DefaultRetain
-	URI      string          // where Output is served; empty if not known
-	Log      zerolog.Logger
-}
 
 // Repo is a repository on disk. It implements publish.Repository.
 type Repo struct {
-	opts   Options
+	opts   publish.Options
 	unlock func()
 	db     database.Storage
 	pkgs   *deb.PackageCollection
@@ -66,12 +45,12 @@ var _ publish.Repository = (*Repo)(nil)
 // Open opens the repository, made if it is new, and waits while another process has it open. What
 // a killed process left unfinished is removed, and suites whose description, architectures or key
 // have changed are published anew.
-func Open(ctx context.Context, opts Options) (*Repo, error) {
+func Open(ctx context.Context, opts publish.Options) (*Repo, error) {
 	return open(ctx, opts, time.Now, func(string) {})
 }
 
-func open(ctx context.Context, opts Options, now func() time.Time, step func(string)) (*Repo, error) {
-	if err := opts.check(); err != nil {
+func open(ctx context.Context, opts publish.Options, now func() time.Time, step func(string)) (*Repo, error) {
+	if err := check(&opts); err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", opts.Archive, err)
 	}
 	r := &Repo{
@@ -145,12 +124,13 @@ func (r *Repo) Close() (err error) {
 	return err
 }
 
-func (o *Options) check() error {
+// check fills in the defaults of o and tells what is wrong with the rest.
+func check(o *publish.Options) error {
 	if o.ValidFor == 0 {
-		o.ValidFor = DefaultValidFor
+		o.ValidFor = publish.DefaultValidFor
 	}
 	if o.Retain == 0 {
-		o.Retain = DefaultRetain
+		o.Retain = publish.DefaultRetain
 	}
 	switch {
 	case o.Dir == "" || o.Output == "":

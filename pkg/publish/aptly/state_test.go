@@ -25,7 +25,7 @@ type bench struct {
 	dir   string
 	files string
 	clock time.Time
-	opts  Options
+	opts  publish.Options
 }
 
 func newBench(t *testing.T) *bench {
@@ -258,7 +258,7 @@ func TestRetention(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.clock = b.clock.Add(DefaultRetain - time.Hour)
+	b.clock = b.clock.Add(publish.DefaultRetain - time.Hour)
 	b.reopen(t)
 	if !b.has(old) {
 		t.Error("a package that was dropped not long ago is gone")
@@ -307,7 +307,7 @@ func TestDates(t *testing.T) {
 	if want := b.clock.Add(-2 * time.Minute); !first.Date.Equal(want) {
 		t.Errorf("dated %s, want %s", first.Date, want)
 	}
-	if want := b.clock.Add(DefaultValidFor); !first.ValidUntil.Equal(want) {
+	if want := b.clock.Add(publish.DefaultValidFor); !first.ValidUntil.Equal(want) {
 		t.Errorf("valid until %s, want %s", first.ValidUntil, want)
 	}
 	b.clock = b.clock.Add(-time.Hour)
