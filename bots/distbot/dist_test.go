@@ -356,7 +356,7 @@ func TestBadStart(t *testing.T) {
 	} {
 		c.o.name, c.o.codenames, c.o.arches = "test", []string{"bookworm"}, []string{"amd64"}
 		b := &bot.Bot{Log: zerolog.Nop(), Settings: bot.Settings{State: t.TempDir()}}
-		if _, err := c.o.open(t.Context(), b); err == nil || bot.HintOf(err) == "" {
+		if _, err := c.o.open(t.Context(), b, openAptly); err == nil || bot.HintOf(err) == "" {
 			t.Errorf("%v (%q), want an error with a hint", err, bot.HintOf(err))
 		}
 	}
