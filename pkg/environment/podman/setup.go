@@ -27,7 +27,9 @@ func findPodman(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", &SetupError{Problem: "podman is not installed", Fix: fixPodman}
 	}
-	out, err := exec.CommandContext(ctx, binary, "--version").Output()
+	cmd := exec.CommandContext(ctx, binary, "--version")
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/", "CONTAINERS_CONF=/dev/null"}
+	out, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("ask podman for its version: %w", err)
 	}
