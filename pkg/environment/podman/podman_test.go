@@ -22,7 +22,7 @@ var testBase = environment.Base{
 }
 
 // testCache is a folder outside of the tree in which base systems stay from one test to the next.
-func testCache(t *testing.T) string {
+func testCache(t testing.TB) string {
 	t.Helper()
 	if dir := os.Getenv("FOUNDRY_TEST_CACHE"); dir != "" {
 		return dir

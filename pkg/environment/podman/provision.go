@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"foundry/pkg/environment"
 	"foundry/pkg/message"
 )
@@ -312,7 +314,8 @@ func (i *installation) remember(image message.Image) error {
 const maxOutput = 16 << 20
 
 func (i *installation) read(name string) (string, error) {
-	f, err := os.Open(filepath.Join(i.folder, "out", name))
+	// Scripts of packages were root there: nothing is followed or waited for.
+	f, err := os.OpenFile(filepath.Join(i.folder, "out", name), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return "", fmt.Errorf("read result of installation: %w", err)
 	}
