@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -49,14 +50,39 @@ func (b *bench) run(ctx context.Context, c command) error {
 }
 
 // clean removes the scratch folder. What rootless containers have left there belongs to ids that
-// are this user's only within a user namespace.
+// are this user's only within a user namespace, and podman keeps a process that holds one.
 func (b *bench) clean() error {
-	err := os.RemoveAll(b.dir)
-	if err != nil && os.Getuid() != 0 {
-		err = exec.Command("podman", "unshare", "rm", "-rf", b.dir).Run()
+	if os.Getuid() != 0 {
+		if err := b.endPodman(); err != nil {
+			return err
+		}
+		// what is left then is this user's own, or an error that the next call tells
+		_ = exec.Command("unshare", "--user", "--map-root-user", "--map-auto", "rm", "-rf", b.dir).Run()
 	}
+	if err := os.RemoveAll(b.dir); err != nil {
+		return fmt.Errorf("remove scratch folder: %w", err)
+	}
+	return nil
+}
+
+// endPodman ends the processes that rootless podman has left behind.
+func (b *bench) endPodman() error {
+	files, err := filepath.Glob(filepath.Join(b.dir, "f*/cache/containers/run/libpod/pause.pid"))
 	if err != nil {
-		return fmt.Errorf("remove %s: %w", b.dir, err)
+		return fmt.Errorf("end podman: %w", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("end podman: %w", err)
+		}
+		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		if err != nil || pid <= 1 {
+			return fmt.Errorf("end podman: %s holds no process id", file)
+		}
+		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && err != syscall.ESRCH {
+			return fmt.Errorf("end podman: %w", err)
+		}
 	}
 	return nil
 }
