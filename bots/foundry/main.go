@@ -53,7 +53,7 @@ func (c *client) command() *cobra.Command {
 		c.initCommand(), c.upCommand(), c.demoCommand(),
 		c.submitCommand(), c.retryCommand(),
 		c.tailCommand(), c.showCommand(), c.logsCommand(), c.traceCommand(),
-		c.listCommand(), c.stopCommand(), c.statusCommand(), c.trustCommand(),
+		c.listCommand(), c.stopCommand(), c.statusCommand(), c.trustCommand(), c.gcCommand(),
 	)
 	return root
 }

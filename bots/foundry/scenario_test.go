@@ -90,7 +90,8 @@ type house struct {
 	config string
 	serve  string // address of the apt repository
 	up     *exec.Cmd
-	log    string // path of what "foundry up" writes
+	ended  chan error // of "foundry up"
+	log    string     // path of what "foundry up" writes
 	gpg    *gpgHome
 }
 
@@ -145,6 +146,8 @@ func (h *house) start() {
 	if err := h.up.Start(); err != nil {
 		h.t.Fatal(err)
 	}
+	h.ended = make(chan error, 1)
+	go func() { h.ended <- h.up.Wait() }()
 	h.t.Cleanup(h.stop)
 	h.await("foundry is up")
 }
@@ -154,6 +157,12 @@ func (h *house) await(text string) {
 	h.t.Helper()
 	until(h.t, "log line "+text, func() bool {
 		content, err := os.ReadFile(h.log)
+		select {
+		case err := <-h.ended:
+			h.up = nil
+			h.t.Fatalf("foundry up has ended: %v\n%s", err, content)
+		default:
+		}
 		return err == nil && strings.Contains(string(content), text)
 	})
 }
@@ -176,7 +185,7 @@ func (h *house) stop() {
 		return
 	}
 	_ = h.up.Process.Signal(syscall.SIGTERM)
-	if err := h.up.Wait(); err != nil {
+	if err := <-h.ended; err != nil {
 		h.t.Errorf("foundry up: %v", err)
 	}
 	h.up = nil

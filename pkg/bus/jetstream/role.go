@@ -17,7 +17,7 @@ type User struct {
 }
 
 // Role says what a user may do. Every role may look messages up, keep values, logs and artifacts,
-// take messages of endpoints, and be found and controlled.
+// take messages of endpoints, list bots and stop them, and be listed and stopped.
 //
 // It keeps honest programs apart and is no replacement for signatures: who may make consumers can
 // have the server repeat kept bytes on a subject of their choice. Nobody believes those.
@@ -50,6 +50,9 @@ func (r Role) permissions(public string) (*server.Permissions, error) {
 		"$JS.API.CONSUMER.CREATE." + streamMain, "$JS.API.CONSUMER.CREATE." + streamMain + ".>",
 		"$JS.API.CONSUMER.DELETE." + streamMain + ".*",
 	}
+	publish = append(publish,
+		// asking who is there, and telling one to stop, which it does for a signature only
+		"$SRV.STATS", "$SRV.STATS.>", subjectControl+".*")
 	for _, topic := range r.Publish {
 		if !isToken(string(topic)) {
 			return nil, fmt.Errorf("publish on %q: not a topic", topic)
