@@ -114,7 +114,7 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 
 // open checks the server behind a new connection and finds or makes the streams.
 func (c *Conn) open(ctx context.Context) error {
-	if err := checkVersion(c.nc.ConnectedServerVersion(), c.nc.ConnectedUrlRedacted()); err != nil {
+	if err := checkVersion(c.nc.ConnectedServerVersion(), redact(c.nc.ConnectedUrl())); err != nil {
 		return err
 	}
 	js, err := jetstream.New(c.nc, jetstream.WithDefaultTimeout(requestTimeout))
@@ -144,7 +144,7 @@ func (c *Conn) settings(o Options) ([]nats.Option, error) {
 			}
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
-			c.log.Info().Str("url", nc.ConnectedUrlRedacted()).Msg("connected to bus again")
+			c.log.Info().Str("url", redact(nc.ConnectedUrl())).Msg("connected to bus again")
 			c.reconnected()
 		}),
 		nats.ErrorHandler(c.onError),
@@ -185,6 +185,8 @@ func dial(ctx context.Context, address string, settings []nats.Option) (*nats.Co
 				fmt.Errorf("connect to bus %s: not authorized", shown),
 				"add this program's nkey to the users of the server, or name the right one",
 			}
+		case errors.As(err, new(*url.Error)): // its words would quote the password
+			return nil, &Error{fmt.Errorf("connect to bus %s: not a URL", shown), "a bus URL reads nats://HOST:PORT"}
 		case !waitable(err):
 			return nil, &Error{fmt.Errorf("connect to bus %s: %w", shown, err), "a bus URL reads nats://HOST:PORT"}
 		}
@@ -201,8 +203,7 @@ func dial(ctx context.Context, address string, settings []nats.Option) (*nats.Co
 
 // waitable tells errors that a server which is about to start causes from those that stay.
 func waitable(err error) bool {
-	var address *url.Error
-	if errors.As(err, &address) || errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) {
 		return false
 	}
 	text := err.Error()
@@ -228,11 +229,20 @@ func checkVersion(version, address string) error {
 	}
 }
 
+// redact takes user and password out of the URLs of address: a user alone is a token. It does not
+// ask whether they are URLs, since one that is malformed is shown too.
 func redact(address string) string {
 	parts := strings.Split(address, ",")
 	for i, part := range parts {
-		if u, err := url.Parse(strings.TrimSpace(part)); err == nil {
-			parts[i] = u.Redacted()
+		scheme, rest, found := strings.Cut(part, "://")
+		if !found {
+			scheme, rest = "", part
+		}
+		if at := strings.LastIndex(rest, "@"); at >= 0 {
+			rest = rest[at+1:]
+		}
+		if parts[i] = rest; found {
+			parts[i] = scheme + "://" + rest
 		}
 	}
 	return strings.Join(parts, ",")

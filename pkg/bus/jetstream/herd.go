@@ -24,7 +24,10 @@ const servicePrefix = "foundry-"
 // semver is what a service's version has to look like (semver.org).
 var semver = regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
 
-// Join makes the bot findable as a NATS service, and returns at once. What changes is in the
+// joinTime is how long the server may take to note a new service.
+const joinTime = 10 * time.Second
+
+// Join makes the bot findable as a NATS service, and returns when it is. What changes is in the
 // service's statistics, since its metadata cannot change.
 func (c *Conn) Join(ctx context.Context, instance string, state func() bus.State, control func(bus.Raw) error) error {
 	self := state()
@@ -53,6 +56,10 @@ func (c *Conn) Join(ctx context.Context, instance string, state func() bus.State
 	err = service.AddEndpoint("control", answer,
 		micro.WithEndpointSubject(subjectControl+"."+message.SafeKey(instance)), micro.WithEndpointQueueGroupDisabled())
 	if err != nil {
+		return fmt.Errorf("join herd as %s: %w", instance, errors.Join(err, service.Stop()))
+	}
+	// Whoever asks from now on has to find the bot, so the server must know of it.
+	if err := c.nc.FlushTimeout(joinTime); err != nil {
 		return fmt.Errorf("join herd as %s: %w", instance, errors.Join(err, service.Stop()))
 	}
 	context.AfterFunc(ctx, func() {

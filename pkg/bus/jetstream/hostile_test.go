@@ -309,7 +309,10 @@ func TestConnectErrors(t *testing.T) {
 	}{
 		"nobody there":   {"nats://127.0.0.1:1", "", "no server answers"},
 		"no such host":   {"nats://nosuchhost.invalid:4222", "", "no server answers"},
-		"not a url":      {"nats://%zz", "", "connect to bus"},
+		"not a url":      {"nats://%zz", "", "not a URL"},
+		"bad password":   {"nats://bot:s%cret@127.0.0.1:1", "", "connect to bus nats://127.0.0.1:1: not a URL"},
+		"token":          {"nats://s%25cret@127.0.0.1:1", "", "connect to bus nats://127.0.0.1:1: no server answers"},
+		"no scheme":      {"bot:s%25cret@127.0.0.1:1", "", "connect to bus 127.0.0.1:1: no server answers"},
 		"other protocol": {speaks(t, "HTTP/1.1 400 Bad Request\r\n\r\n"), "", "connect to bus"},
 		"too old": {
 			speaks(t, `INFO {"server_id":"x","version":"2.10.29","max_payload":1048576,"headers":true}`+"\r\nPONG\r\n"), "",
@@ -329,6 +332,9 @@ func TestConnectErrors(t *testing.T) {
 			var help *Error
 			if !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") || !errors.As(err, &help) || help.Hint() == "" {
 				t.Errorf("%v", err)
+			}
+			if strings.Contains(err.Error(), "cret") {
+				t.Errorf("the password is told: %v", err)
 			}
 			if took := time.Since(began); took > 10*time.Second {
 				t.Errorf("took %s", took)

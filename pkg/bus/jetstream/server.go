@@ -144,14 +144,6 @@ func (s *Server) SetUsers(users []User) error {
 	return nil
 }
 
-// Health tells what is wrong with the server, such as a stream that it cannot write any more.
-func (s *Server) Health() error {
-	if status := s.ns.Healthz(nil); status.Status != "ok" {
-		return fmt.Errorf("bus is not well: %s %s", status.Status, status.Error)
-	}
-	return nil
-}
-
 // Shutdown ends the server and waits until its store is on disk.
 func (s *Server) Shutdown() {
 	s.ns.Shutdown()

@@ -80,8 +80,8 @@ func TestServerDurable(t *testing.T) {
 	if !s.server.ns.JetStreamConfig().SyncAlways {
 		t.Error("what is kept is not synced")
 	}
-	if err := s.server.Health(); err != nil {
-		t.Error(err)
+	if status := s.server.ns.Healthz(nil); status.Status != "ok" {
+		t.Errorf("%s: %s", status.Status, status.Error)
 	}
 	info, err := os.Stat(s.dir)
 	if err != nil || info.Mode().Perm()&0o022 != 0 {

@@ -117,7 +117,7 @@ func (c *Conn) awaitJetStream(ctx context.Context) error {
 
 func (c *Conn) withoutJetStream(err error) error {
 	return &Error{
-		fmt.Errorf("connect to bus %s: no JetStream there: %w", c.nc.ConnectedUrlRedacted(), err),
+		fmt.Errorf("connect to bus %s: no JetStream there: %w", redact(c.nc.ConnectedUrl()), err),
 		"enable it with a jetstream block in the server's configuration, see deploy/",
 	}
 }
