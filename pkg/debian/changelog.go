@@ -63,16 +63,6 @@ func ParseChangelog(data []byte) (Changelog, error) {
 // Top returns the newest entry.
 func (c Changelog) Top() Entry { return c[0] }
 
-// Has tells whether the changelog has an entry for a version equal to v.
-func (c Changelog) Has(v Version) bool {
-	for i := range c {
-		if c[i].Version.Compare(v) == 0 {
-			return true
-		}
-	}
-	return false
-}
-
 type changelogParser struct {
 	line    int
 	done    Changelog

@@ -98,20 +98,10 @@ func (c *Changes) File(name string) (File, bool) {
 	return File{}, false
 }
 
-// Unlisted returns those of names that the .changes does not list.
-func (c *Changes) Unlisted(names []string) []string {
-	var unlisted []string
-	for _, name := range names {
-		if _, found := c.File(name); !found {
-			unlisted = append(unlisted, name)
-		}
-	}
-	return unlisted
-}
-
-// unsign takes the OpenPGP clear signature off, without a check. Text outside of the signed part is
-// refused, since a reader might take it for signed.
-func unsign(data []byte) ([]byte, error) {
+// Unsign takes the OpenPGP clear signature off a text, or returns a text that has none as it is.
+// The signature is not checked. Text outside of the signed part is an error, since a reader might
+// take it for signed.
+func Unsign(data []byte) ([]byte, error) {
 	const begin = "-----BEGIN PGP SIGNED MESSAGE-----"
 	trimmed := bytes.TrimLeft(data, " \t\r\n")
 	if !bytes.HasPrefix(trimmed, []byte(begin)) {

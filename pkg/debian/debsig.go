@@ -7,12 +7,12 @@ import (
 	"io"
 )
 
-// OriginSignature is the name of the ar member that holds the signature of whoever built or
+// originSignature is the name of the ar member that holds the signature of whoever built or
 // distributes a package (debsigs(1)).
-const OriginSignature = "_gpgorigin"
+const originSignature = "_gpgorigin"
 
-// MaxSignature is the size in bytes of the largest embedded signature that is read or written.
-const MaxSignature = 64 << 10
+// maxSignature is the size in bytes of the largest embedded signature that is read or written.
+const maxSignature = 64 << 10
 
 // Errors about embedded signatures.
 var (
@@ -45,11 +45,11 @@ func (d *Deb) PayloadSize() (n int64) {
 // Signature returns the embedded origin signature, or ErrNotSigned.
 func (d *Deb) Signature() ([]byte, error) {
 	for _, m := range d.Members {
-		if m.Name != OriginSignature {
+		if m.Name != originSignature {
 			continue
 		}
-		if m.Size > MaxSignature {
-			return nil, fmt.Errorf("read %s: %d bytes, more than %d", m.Name, m.Size, MaxSignature)
+		if m.Size > maxSignature {
+			return nil, fmt.Errorf("read %s: %d bytes, more than %d", m.Name, m.Size, maxSignature)
 		}
 		signature := make([]byte, m.Size)
 		if _, err := d.r.ReadAt(signature, m.Offset); err != nil {
@@ -80,14 +80,14 @@ func (d *Deb) WriteSigned(w io.Writer, signature []byte) error {
 	if _, err := d.Signature(); !errors.Is(err, ErrNotSigned) {
 		return errors.Join(ErrAlreadySigned, err)
 	}
-	if len(signature) == 0 || len(signature) > MaxSignature {
-		return fmt.Errorf("embed signature: %d bytes, must be 1 to %d", len(signature), MaxSignature)
+	if len(signature) == 0 || len(signature) > maxSignature {
+		return fmt.Errorf("embed signature: %d bytes, must be 1 to %d", len(signature), maxSignature)
 	}
 	if _, err := io.Copy(w, io.NewSectionReader(d.r, 0, d.size)); err != nil {
 		return fmt.Errorf("copy package: %w", err)
 	}
 	var member bytes.Buffer
-	fmt.Fprintf(&member, "%-16s%-12d%-6d%-6d%-8s%-10d`\n", OriginSignature, 0, 0, 0, "100644", len(signature))
+	fmt.Fprintf(&member, "%-16s%-12d%-6d%-6d%-8s%-10d`\n", originSignature, 0, 0, 0, "100644", len(signature))
 	member.Write(signature)
 	if len(signature)%2 == 1 {
 		member.WriteByte('\n')
@@ -97,7 +97,3 @@ func (d *Deb) WriteSigned(w io.Writer, signature []byte) error {
 	}
 	return nil
 }
-
-// Unsign takes the OpenPGP clear signature off a text, or returns a text that has none as it is.
-// The signature is not checked. Text outside of the signed part is an error.
-func Unsign(text []byte) ([]byte, error) { return unsign(text) }

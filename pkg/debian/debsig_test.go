@@ -152,7 +152,7 @@ func TestNotSigned(t *testing.T) {
 	if _, err := d.Signature(); !errors.Is(err, ErrNotSigned) {
 		t.Errorf("%v, want ErrNotSigned", err)
 	}
-	for _, signature := range [][]byte{nil, make([]byte, MaxSignature+1)} {
+	for _, signature := range [][]byte{nil, make([]byte, maxSignature+1)} {
 		if err := d.WriteSigned(io.Discard, signature); err == nil {
 			t.Errorf("a signature of %d bytes was embedded", len(signature))
 		}

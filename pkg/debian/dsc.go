@@ -82,7 +82,7 @@ func parseSigned(data []byte) (Stanza, error) {
 	if len(data) > maxControl {
 		return nil, fmt.Errorf("%d bytes, more than %d", len(data), maxControl)
 	}
-	plain, err := unsign(data)
+	plain, err := Unsign(data)
 	if err != nil {
 		return nil, err
 	}

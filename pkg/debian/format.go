@@ -2,7 +2,6 @@ package debian
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -25,17 +24,14 @@ func ParseFormat(data []byte) (Format, error) {
 	}
 	line, _, _ := strings.Cut(string(data), "\n")
 	f := Format(strings.Join(strings.Fields(line), " "))
-	if f == "" {
+	switch f {
+	case "":
 		return Format1, nil
+	case Format1, FormatNative, FormatQuilt:
+		return f, nil
 	}
-	if !slices.Contains(Formats(), f) {
-		return "", fmt.Errorf("unsupported source format %s", quote(string(f)))
-	}
-	return f, nil
+	return "", fmt.Errorf("unsupported source format %s", quote(string(f)))
 }
-
-// Formats lists the supported formats.
-func Formats() []Format { return []Format{Format1, FormatNative, FormatQuilt} }
 
 // Native tells whether a package of the format and version has no orig tarball.
 func (f Format) Native(v Version) bool {

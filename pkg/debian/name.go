@@ -3,7 +3,6 @@ package debian
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 )
 
@@ -52,12 +51,6 @@ func OrigName(source string, v Version, component, compression string) string {
 	}
 	return fmt.Sprintf("%s_%s.orig%s.tar.%s", source, v.Upstream, component, compression)
 }
-
-var origTarball = regexp.MustCompile(`^[^_]+_[^_]+\.orig(?:-([A-Za-z0-9][-A-Za-z0-9]*))?\.tar\.(?:gz|bz2|lzma|xz)(\.asc)?$`)
-
-// IsOrig tells whether a file name is that of an orig tarball, also of a component or the
-// signature of one. Revisions of an upstream version share such files.
-func IsOrig(file string) bool { return origTarball.MatchString(file) }
 
 // PoolDir is the folder of a source package in an archive's pool: "pool/main/libh/libhello".
 func PoolDir(component, source string) string {

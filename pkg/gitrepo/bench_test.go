@@ -29,9 +29,6 @@ func BenchmarkJob(b *testing.B) {
 		if _, err := m.ReadFile(ctx, head, "debian/changelog"); err != nil {
 			b.Fatal(err)
 		}
-		if _, err := m.Tags(ctx); err != nil {
-			b.Fatal(err)
-		}
 		if err := m.Checkout(ctx, head, dir); err != nil {
 			b.Fatal(err)
 		}

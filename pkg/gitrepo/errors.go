@@ -67,6 +67,7 @@ var symptoms = []struct {
 	{"couldn't find remote ref", ErrNoBranch},
 	{"not our ref", ErrNoCommit},
 	{"unadvertised object", ErrNoCommit},
+	{"invalid path", ErrUnsafe}, // from git archive, which looks at some names itself
 	{"Host key verification failed", ErrAuth},
 	{"REMOTE HOST IDENTIFICATION HAS CHANGED", ErrAuth},
 	{"Authentication failed", ErrAuth},

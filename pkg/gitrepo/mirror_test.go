@@ -48,9 +48,6 @@ func TestFetchIncrementally(t *testing.T) {
 	if err := m.Fetch(ctx, second, "main"); err != nil {
 		t.Fatal(err)
 	}
-	if !m.HasBranch(ctx, "tags/v3") {
-		t.Error("new tag was not fetched")
-	}
 	for _, test := range []struct{ name, want string }{{"main", second}, {second, second}, {"tags/v3", second}} {
 		if got, err := m.Resolve(ctx, test.name); got != test.want || err != nil {
 			t.Errorf("%s resolves to %s, %v", test.name, got, err)
@@ -105,8 +102,11 @@ func TestFetchRewritten(t *testing.T) {
 	if err := late.Refresh(ctx, "nowhere"); !errors.Is(err, ErrNoBranch) {
 		t.Errorf("branch that never was: %v", err)
 	}
-	if err := late.Refresh(ctx, "debian/sid"); err != nil || !late.HasBranch(ctx, "debian/sid") {
+	if err := late.Refresh(ctx, "debian/sid"); err != nil {
 		t.Errorf("refresh: %v", err)
+	}
+	if _, err := late.Resolve(ctx, "debian/sid"); err != nil {
+		t.Errorf("refresh has not brought the branch: %v", err)
 	}
 }
 

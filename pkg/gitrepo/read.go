@@ -34,52 +34,6 @@ func (m *Mirror) Resolve(ctx context.Context, name string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// HasBranch tells whether the mirror has a branch, or a tag given as "tags/NAME".
-func (m *Mirror) HasBranch(ctx context.Context, name string) bool {
-	_, err := m.Resolve(ctx, name)
-	return err == nil && !isHash(name)
-}
-
-// Tags returns all tags that lead to commits, in order of name; names begin with "tags/".
-func (m *Mirror) Tags(ctx context.Context) ([]Head, error) {
-	return m.tags(ctx)
-}
-
-// TagsOf returns the tags that lead to a commit.
-func (m *Mirror) TagsOf(ctx context.Context, commit string) ([]Head, error) {
-	if !isHash(commit) {
-		return nil, fmt.Errorf("list tags of %q: %w", plain(commit, 80), ErrNoCommit)
-	}
-	return m.tags(ctx, "--points-at="+commit)
-}
-
-func (m *Mirror) tags(ctx context.Context, args ...string) ([]Head, error) {
-	args = append([]string{"for-each-ref", "--format=%(objecttype) %(objectname) %(*objecttype) %(*objectname) %(refname)"}, args...)
-	out, err := m.git(ctx, append(args, "refs/tags")...)
-	if err != nil {
-		return nil, fmt.Errorf("list tags of %s: %w", m.URL(), err)
-	}
-	var tags []Head
-	for line := range strings.Lines(string(out)) {
-		// Of a tag that is not annotated the third and fourth fields are empty.
-		fields := strings.Split(strings.TrimSuffix(line, "\n"), " ")
-		if len(fields) != 5 {
-			continue
-		}
-		head := Head{Name: strings.TrimPrefix(fields[4], "refs/")}
-		switch {
-		case fields[0] == "commit":
-			head.Commit = fields[1]
-		case fields[2] == "commit":
-			head.Commit = fields[3]
-		default:
-			continue
-		}
-		tags = append(tags, head)
-	}
-	return tags, nil
-}
-
 // IsAncestor tells whether the first commit is in the history of the second. Both must be there.
 func (m *Mirror) IsAncestor(ctx context.Context, ancestor, descendant string) (bool, error) {
 	if !isHash(ancestor) || !isHash(descendant) {

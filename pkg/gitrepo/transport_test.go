@@ -139,12 +139,12 @@ func TestTransports(t *testing.T) {
 				t.Errorf("commit %+v", c)
 			}
 			for _, name := range []string{"main", "upstream", "pristine-tar", "tags/v1", "tags/v2"} {
-				if !m.HasBranch(ctx, name) {
-					t.Errorf("%s was not fetched", name)
+				if _, err := m.Resolve(ctx, name); err != nil {
+					t.Errorf("%s was not fetched: %v", name, err)
 				}
 			}
-			if m.HasBranch(ctx, "debian/sid") {
-				t.Error("debian/sid was fetched, but not asked for")
+			if _, err := m.Resolve(ctx, "debian/sid"); !errors.Is(err, ErrNoBranch) {
+				t.Errorf("debian/sid was fetched, but not asked for: %v", err)
 			}
 		})
 	}

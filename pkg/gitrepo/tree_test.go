@@ -239,28 +239,6 @@ func TestReadFile(t *testing.T) {
 	}
 }
 
-func TestTags(t *testing.T) {
-	w, head := standard(t)
-	first := w.git("rev-parse", "v1")
-	w.git("tag", "blob", w.git("rev-parse", "HEAD:hello.c"))
-	w.git("tag", "-a", "-m", "nested", "v2-again", "v2")
-	m := fetchedMirror(t, w, head)
-	got, err := m.TagsOf(background(t), head)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]Head{{Name: "tags/v2", Commit: head}}, got); diff != "" {
-		t.Errorf("tags of head (-want +got):\n%s", diff)
-	}
-	got, err = m.Tags(background(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]Head{{Name: "tags/v1", Commit: first}, {Name: "tags/v2", Commit: head}}, got); diff != "" {
-		t.Errorf("all tags (-want +got):\n%s", diff)
-	}
-}
-
 func TestCommit(t *testing.T) {
 	w := newWorkshop(t)
 	head := w.commit("Grüße\x1b[31m \u202e!\n\nbody")
