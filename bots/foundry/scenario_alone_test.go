@@ -31,10 +31,15 @@ func newColony(t *testing.T) *colony {
 	y.ok(os.Remove(bot.BusFile(y.state)))
 	serve, err := freeAddress()
 	y.ok(err)
-	return &colony{
+	c := &colony{
 		yard: y, serve: serve, ended: map[int]error{},
 		args: []string{"--bus", strings.TrimSpace(string(url)), "--state", y.state, "--cache", testCache(t)},
 	}
+	// The herder makes what the bots may use but not make, as an administrator does once.
+	if out, status := c.call("foundry", "list"); status != 0 {
+		t.Fatalf("foundry list: exit status %d\n%s", status, out)
+	}
+	return c
 }
 
 // bot starts one and returns its process id.
@@ -42,7 +47,7 @@ func (c *colony) bot(name string, env []string, args ...string) int {
 	c.t.Helper()
 	cmd := exec.Command(program(c.t, name), append(args, c.args...)...)
 	cmd.Env = append(os.Environ(), env...)
-	log, err := os.Create(filepath.Join(c.state, name+".log"))
+	log, err := os.CreateTemp(c.state, name+"-*.log")
 	c.ok(err)
 	defer log.Close()
 	cmd.Stdout, cmd.Stderr = log, log
