@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"foundry/bots/internal/openkey"
 	"foundry/pkg/bot"
 	"foundry/pkg/debian"
 	"foundry/pkg/publish"
@@ -122,8 +123,11 @@ func (o *options) open(ctx context.Context, b *bot.Bot, openRepo opener) (*dist,
 	if err := d.checkTrust(); err != nil {
 		return nil, err
 	}
-	signer, err := openKey(ctx, b, o.key)
+	signer, _, err := repositoryKey.Open(ctx, b, o.key)
 	if err != nil {
+		return nil, err
+	}
+	if err := repositoryKey.Try(ctx, signer); err != nil {
 		return nil, err
 	}
 	for _, s := range o.suites() {
@@ -156,26 +160,5 @@ func (d *dist) checkTrust() error {
 	return nil
 }
 
-// openKey opens the repository key, or makes one where none was given.
-func openKey(ctx context.Context, b *bot.Bot, spec string) (trust.Signer, error) {
-	if spec == "" {
-		spec = b.Path("keys", "repository.asc")
-		key, created, err := trust.LoadOrCreate(spec, "foundry repository")
-		if err != nil {
-			return nil, fmt.Errorf("open repository key: %w", err)
-		}
-		if created {
-			b.Log.Info().Str("file", spec).Str("key", key.Fingerprint()).Msg("repository key made")
-		}
-	}
-	signer, err := trust.OpenSigner(ctx, spec)
-	if err != nil {
-		return nil, bot.Hint(fmt.Errorf("open repository key: %w", err),
-			`give a key file or the fingerprint of a key that "gpg --list-secret-keys" shows with --gpg-key`)
-	}
-	// An expired key or a card that is not there shows now and not with the first build.
-	if _, err := signer.Detach(ctx, []byte("trial\n")); err != nil {
-		return nil, bot.Hint(fmt.Errorf("try repository key: %w", err), "renew the key, or give another with --gpg-key")
-	}
-	return signer, nil
-}
+// repositoryKey is the key that signs the metadata that apt checks.
+var repositoryKey = openkey.Kind{Name: "repository key", File: "repository.asc", User: "foundry repository"}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"foundry/bots/internal/openkey"
 	"foundry/bots/internal/wire"
 	"foundry/pkg/bot"
 	"foundry/pkg/debian"
@@ -68,40 +69,31 @@ func (o *options) run(ctx context.Context, b *bot.Bot) error {
 	if err != nil {
 		return err
 	}
-	// An expired key or a card that is not there shows now and not with the first build.
-	if _, err := signer.Detach(ctx, []byte("trial\n")); err != nil {
-		return bot.Hint(fmt.Errorf("try package key: %w", err), "renew the key, or give another with --gpg-key")
+	if err := packageKey.Try(ctx, signer); err != nil {
+		return err
 	}
 	b.Log.Info().Str("key", signer.Fingerprint()).Msg("package key is open")
 	s := &signing{signer: signer}
 	return b.Work(ctx, bot.Step{Key: o.arch, Results: s.results, Do: s.do, Stage: s.stage})
 }
 
-// openKey opens the package key, or makes one where none was given and lets distbots of the same
-// state folder believe it.
+// packageKey is the key that signbot alone holds.
+var packageKey = openkey.Kind{Name: "package key", File: "package.asc", User: "foundry packages"}
+
+// openKey opens the package key, and lets distbots of the same state folder believe it: one that was
+// made now, or the first that was given.
 func openKey(ctx context.Context, b *bot.Bot, spec string) (trust.Signer, error) {
-	const hint = `give a key file or the fingerprint of a key that "gpg --list-secret-keys" shows with --gpg-key`
-	if spec != "" {
-		signer, err := trust.OpenSigner(ctx, spec)
-		if err != nil {
-			return nil, bot.Hint(fmt.Errorf("open package key: %w", err), hint)
-		}
-		return signer, allowFirst(b, signer)
+	signer, made, err := packageKey.Open(ctx, b, spec)
+	switch {
+	case err != nil:
+		return nil, err
+	case made != nil:
+		err = trust.Allow(bot.TrustDir(b.Settings.State), "packages", made)
+	case spec != "":
+		err = allowFirst(b, signer)
 	}
-	spec = b.Path("keys", "package.asc")
-	key, created, err := trust.LoadOrCreate(spec, "foundry packages")
 	if err != nil {
-		return nil, bot.Hint(fmt.Errorf("open package key: %w", err), hint)
-	}
-	if created {
-		b.Log.Info().Str("file", spec).Str("key", key.Fingerprint()).Msg("package key made")
-		if err := trust.Allow(bot.TrustDir(b.Settings.State), "packages", key); err != nil {
-			return nil, fmt.Errorf("trust package key: %w", err)
-		}
-	}
-	signer, err := trust.OpenSigner(ctx, spec)
-	if err != nil {
-		return nil, fmt.Errorf("open package key: %w", err)
+		return nil, fmt.Errorf("trust package key: %w", err)
 	}
 	return signer, nil
 }
@@ -117,17 +109,14 @@ func allowFirst(b *bot.Bot, signer trust.Signer) error {
 	}
 	public, err := signer.Public()
 	if err != nil {
-		return fmt.Errorf("trust package key: %w", err)
+		return err
 	}
 	if err := os.WriteFile(told, public, 0o644); err != nil {
-		return fmt.Errorf("trust package key: %w", err)
+		return err
 	}
 	ring, err := trust.ReadKeyring(told)
 	if err != nil {
-		return fmt.Errorf("trust package key: %w", err)
+		return err
 	}
-	if err := trust.Add(dir, "packages", ring); err != nil {
-		return fmt.Errorf("trust package key: %w", err)
-	}
-	return nil
+	return trust.Add(dir, "packages", ring)
 }

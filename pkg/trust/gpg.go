@@ -25,7 +25,10 @@ func openGPG(ctx context.Context, spec string) (Signer, error) {
 	}
 	prints := primaryFingerprints(list)
 	if len(prints) != 1 {
-		return nil, fmt.Errorf("open signing key %q: gpg knows %d such keys; give a fingerprint", spec, len(prints))
+		return nil, &adviceError{
+			fmt.Errorf("open signing key %q: gpg knows %d such keys", spec, len(prints)),
+			"give the fingerprint of one: gpg --list-secret-keys",
+		}
 	}
 	public, err := gpg(ctx, nil, "--armor", "--export-options", "export-minimal", "--export", "--", prints[0])
 	if err != nil {
@@ -104,12 +107,12 @@ func gpg(ctx context.Context, data []byte, args ...string) ([]byte, error) {
 	case err == nil:
 		return out.Bytes(), nil
 	case errors.Is(err, exec.ErrNotFound):
-		return nil, errors.New("gpg is not installed; run: apt-get install gnupg")
+		return nil, &adviceError{errors.New("gpg is not installed"), "apt-get install gnupg"}
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	}
-	if lines := strings.Fields(problems.String()); len(lines) > 0 {
-		return nil, fmt.Errorf("%w: %s", err, strings.Join(lines, " "))
+	if words := strings.Fields(problems.String()); len(words) > 0 {
+		return nil, fmt.Errorf("%w: %s", err, strings.Join(words, " "))
 	}
 	return nil, fmt.Errorf("gpg: %w", err)
 }

@@ -68,7 +68,10 @@ func Load(path string) (*Key, error) {
 	case signing.PrivateKey == nil || signing.PrivateKey.Dummy():
 		return nil, fmt.Errorf("load key %s: holds a public key only", path)
 	case signing.PrivateKey.Encrypted:
-		return nil, fmt.Errorf("load key %s: the key has a passphrase; let gpg-agent keep it and give the key's fingerprint instead of a file", path)
+		return nil, &adviceError{
+			fmt.Errorf("load key %s: the key has a passphrase", path),
+			"let gpg-agent keep it, and give the key's fingerprint instead of a file",
+		}
 	}
 	return &Key{entities[0]}, nil
 }
@@ -200,3 +203,14 @@ func (e *LooseError) Error() string {
 
 // Hint says what to do about it.
 func (e *LooseError) Hint() string { return "chmod 600 " + e.Path }
+
+// adviceError is an error that a person can do something about.
+type adviceError struct {
+	error
+	advice string
+}
+
+func (e *adviceError) Unwrap() error { return e.error }
+
+// Hint says what to do about it.
+func (e *adviceError) Hint() string { return e.advice }

@@ -102,6 +102,8 @@ func TestLoadRefuses(t *testing.T) {
 			complains(t, err, path)
 		})
 	}
+	_, err = trust.Load(write(t, locked))
+	hints(t, err, "let gpg-agent keep it")
 	_, err = trust.Load(filepath.Join(t.TempDir(), "none"))
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v, want fs.ErrNotExist", err)

@@ -145,6 +145,8 @@ func TestOpenSignerRefuses(t *testing.T) {
 		_, err := trust.OpenSigner(t.Context(), spec)
 		complains(t, err, want)
 	}
+	_, err := trust.OpenSigner(t.Context(), "Twin")
+	hints(t, err, "give the fingerprint of one")
 }
 
 func TestSigningEndsWithItsContext(t *testing.T) {
@@ -162,7 +164,8 @@ func TestSigningEndsWithItsContext(t *testing.T) {
 func TestMissingGpgIsNamed(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	_, err := trust.OpenSigner(t.Context(), "somebody@example.org")
-	complains(t, err, "apt-get install gnupg")
+	complains(t, err, "gpg is not installed")
+	hints(t, err, "apt-get install gnupg")
 }
 
 func TestEmptyTextIsSigned(t *testing.T) {

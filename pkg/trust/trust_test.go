@@ -2,6 +2,7 @@ package trust_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,5 +127,14 @@ func complains(t testing.TB, err error, want string) {
 	t.Helper()
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got error %v, want one with %q", err, want)
+	}
+}
+
+// hints checks that err tells a person what to do.
+func hints(t testing.TB, err error, want string) {
+	t.Helper()
+	var h interface{ Hint() string }
+	if !errors.As(err, &h) || !strings.Contains(h.Hint(), want) {
+		t.Errorf("got error %v, want one whose hint has %q", err, want)
 	}
 }

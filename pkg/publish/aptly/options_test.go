@@ -2,6 +2,7 @@ package aptly
 
 import (
 	"context"
+	"errors"
 	"os/exec"
 	"slices"
 	"strings"
@@ -43,7 +44,9 @@ func TestBadOptions(t *testing.T) {
 	if _, err := exec.LookPath("xz"); err == nil {
 		t.Fatal("xz found without a path")
 	}
-	if _, err := Open(context.Background(), good); err == nil || !strings.Contains(err.Error(), "apt-get install xz-utils") {
+	_, err = Open(context.Background(), good)
+	var missing missingError
+	if !errors.As(err, &missing) || missing.Hint() != "apt-get install xz-utils" || !strings.Contains(err.Error(), "xz is not installed") {
 		t.Errorf("%v, want it to say how to install xz", err)
 	}
 }

@@ -147,7 +147,7 @@ func check(o *publish.Options) error {
 		return errors.New("no codename given")
 	}
 	if _, err := exec.LookPath("xz"); err != nil {
-		return errors.New("xz is not installed; run: apt-get install xz-utils")
+		return missingError{"xz", "xz-utils"}
 	}
 	o.Suites = slices.Clone(o.Suites)
 	names := map[string]bool{}
@@ -158,6 +158,14 @@ func check(o *publish.Options) error {
 	}
 	return nil
 }
+
+// missingError says that a program is not installed.
+type missingError struct{ program, debianPackage string }
+
+func (e missingError) Error() string { return e.program + " is not installed" }
+
+// Hint says what to do about it.
+func (e missingError) Hint() string { return "apt-get install " + e.debianPackage }
 
 // recovered turns a panic of aptly's database layer, which panics on records that it cannot read,
 // into an error.
