@@ -279,7 +279,7 @@ func TestRefusals(t *testing.T) {
 		{"replaced by another that is signed", func(t *testing.T, f *fixture, s *message.Sign) {
 			s.Files[0] = f.signedDeb(t, publishtest.Binary{Name: "hello", Version: "1.0-1", Arch: "amd64", Content: "another"})
 		}, "does not list the bytes of"},
-		{"not given", func(_ *testing.T, _ *fixture, s *message.Sign) { s.Files = s.Files[1:] }, "which was not given"},
+		{"not given", func(_ *testing.T, _ *fixture, s *message.Sign) { s.Files = s.Files[1:] }, "which the build does not have"},
 		{"hidden among the source", func(t *testing.T, f *fixture, s *message.Sign) {
 			s.SourceFiles = append(s.SourceFiles, f.signedDeb(t, publishtest.Binary{Name: "extra", Version: "1.0-1", Arch: "amd64", Source: "hello"}))
 		}, "not listed in hello_1.0-1.dsc"},

@@ -1,17 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"foundry/bots/internal/delivery"
 	"foundry/pkg/artifact"
 	"foundry/pkg/bot"
 	"foundry/pkg/debian"
@@ -19,9 +17,6 @@ import (
 	"foundry/pkg/publish"
 	"foundry/pkg/trust"
 )
-
-// maxText is the size in bytes of the largest .changes or .dsc that is read.
-const maxText = 8 << 20
 
 // refuse is the error of a build that breaks a rule of the repository.
 func refuse(format string, args ...any) error {
@@ -91,31 +86,8 @@ func (v *verifier) verifyChanges() error {
 	if err != nil {
 		return refuse("%s: %v", s.Changes, err)
 	}
-	switch {
-	case c.Distribution != s.Codename:
-		return refuse("%s is for %s, not %s", s.Changes, c.Distribution, s.Codename)
-	case c.Source != s.Source:
-		return refuse("%s is about %s, not %s", s.Changes, c.Source, s.Source)
-	case c.Version.String() != s.Version && c.SourceVersion.String() != s.Version:
-		return refuse("%s is about version %s, not %s", s.Changes, c.Version, s.Version)
-	}
-	given := map[string]message.Artifact{}
-	for _, a := range s.Files {
-		given[a.Name] = a
-	}
-	delete(given, s.Changes)
-	for _, f := range c.Files {
-		a, ok := given[f.Name]
-		if !ok {
-			return refuse("%s lists %s, which was not given", s.Changes, f.Name)
-		}
-		if string(a.SHA256) != f.SHA256 || a.Size != f.Size {
-			return refuse("%s does not list the bytes of %s", s.Changes, f.Name)
-		}
-		delete(given, f.Name)
-	}
-	for name := range given {
-		return refuse("%s does not list %s", s.Changes, name)
+	if err := delivery.Check(c, s.Changes, s.Package, s.Files); err != nil {
+		return refuse("%v", err)
 	}
 	return nil
 }
@@ -145,20 +117,14 @@ func (v *verifier) verifySource() (dsc string, files []string, err error) {
 
 // verifyText checks the signature of a clearsigned file and returns its text.
 func (v *verifier) verifyText(name string) ([]byte, error) {
-	f, err := os.Open(filepath.Join(v.dir, name))
-	if errors.Is(err, fs.ErrNotExist) {
+	text, err := delivery.ReadText(filepath.Join(v.dir, name))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, refuse("the build has no file %q", name)
-	}
-	if err != nil {
+	case errors.Is(err, delivery.ErrTooLarge):
+		return nil, refuse("%v", err)
+	case err != nil:
 		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxText+1))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	if len(text) > maxText {
-		return nil, refuse("%s has more than %d bytes", name, maxText)
 	}
 	plain, print, err := v.ring.VerifyClearsigned(text)
 	if err != nil {
@@ -170,28 +136,23 @@ func (v *verifier) verifyText(name string) ([]byte, error) {
 // verifyDeb checks the signature embedded in a package.
 func (v *verifier) verifyDeb(path string) error {
 	name := filepath.Base(path)
-	f, err := os.Open(path)
+	deb, err := debian.OpenDeb(path)
 	if err != nil {
-		return err
+		if errors.As(err, new(*fs.PathError)) {
+			return err
+		}
+		return refuse("%s: %v", name, err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	outline, err := debian.ReadDeb(f, info.Size())
+	defer deb.Close()
+	signature, err := deb.Signature()
 	if err != nil {
 		return refuse("%s: %v", name, err)
 	}
-	signature, err := outline.Signature()
+	payload, err := deb.ReadPayload()
 	if err != nil {
-		return refuse("%s: %v", name, err)
-	}
-	payload := bytes.NewBuffer(make([]byte, 0, outline.PayloadSize()))
-	if _, err := io.Copy(payload, outline.Payload()); err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
-	print, err := v.ring.Verify(payload.Bytes(), signature)
+	print, err := v.ring.Verify(payload, signature)
 	if err != nil {
 		return v.distrust(name, err)
 	}

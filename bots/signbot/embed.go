@@ -5,36 +5,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
+	"foundry/bots/internal/delivery"
 	"foundry/pkg/debian"
 )
 
-// maxText is the size in bytes of the largest .dsc, .changes or .buildinfo that is signed.
-const maxText = 8 << 20
-
 // embed writes the package in to out with a signature embedded.
 func (w *work) embed(ctx context.Context, in, out string) (err error) {
-	f, err := os.Open(in)
+	deb, err := debian.OpenDeb(in)
 	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	outline, err := debian.ReadDeb(f, info.Size())
-	if err != nil {
+		if errors.As(err, new(*fs.PathError)) {
+			return err
+		}
 		return fault("%s: %v", filepath.Base(in), err)
 	}
-	payload := bytes.NewBuffer(make([]byte, 0, outline.PayloadSize()))
-	if _, err := io.Copy(payload, outline.Payload()); err != nil {
+	defer deb.Close()
+	payload, err := deb.ReadPayload()
+	if err != nil {
 		return fmt.Errorf("read %s: %w", filepath.Base(in), err)
 	}
-	signature, err := w.signer.DetachBinary(ctx, payload.Bytes())
+	signature, err := w.signer.DetachBinary(ctx, payload)
 	if err != nil {
 		return fmt.Errorf("sign %s: %w", filepath.Base(in), err)
 	}
@@ -42,7 +35,7 @@ func (w *work) embed(ctx context.Context, in, out string) (err error) {
 	if err != nil {
 		return err
 	}
-	err = outline.WriteSigned(signed, signature)
+	err = deb.WriteSigned(signed, signature)
 	if errors.Is(err, debian.ErrAlreadySigned) {
 		err = fault("%s: %v", filepath.Base(in), err)
 	}
@@ -87,17 +80,9 @@ func (w *work) listed(name string) (*os.File, error) {
 }
 
 func readText(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+	text, err := delivery.ReadText(path)
+	if errors.Is(err, delivery.ErrTooLarge) {
+		return nil, fault("%v", err)
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxText+1))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", filepath.Base(path), err)
-	}
-	if len(text) > maxText {
-		return nil, fault("%s has more than %d bytes", filepath.Base(path), maxText)
-	}
-	return text, nil
+	return text, err
 }

@@ -7,8 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"foundry/bots/internal/delivery"
 	"foundry/pkg/artifact"
 	"foundry/pkg/bot"
 	"foundry/pkg/debian"
@@ -77,7 +77,6 @@ type work struct {
 	build   *message.Build
 	signer  trust.Signer
 	in, out string // folders of the files as they were built and as they are signed
-	changes *debian.Changes
 }
 
 // fault is the error of a build that is not what it says it is.
@@ -100,48 +99,17 @@ func (w *work) fetch(ctx context.Context) error {
 			return err
 		}
 	}
-	text, err := readText(filepath.Join(w.in, w.build.Changes))
+	b := w.build
+	text, err := readText(filepath.Join(w.in, b.Changes))
 	if err != nil {
 		return err
 	}
-	if w.changes, err = debian.ParseChanges(text); err != nil {
-		return fault("%s: %v", w.build.Changes, err)
+	changes, err := debian.ParseChanges(text)
+	if err != nil {
+		return fault("%s: %v", b.Changes, err)
 	}
-	return w.check()
-}
-
-// check tells whether the .changes lists exactly the files of the message, and is about the same
-// package.
-func (w *work) check() error {
-	b, c := w.build, w.changes
-	switch {
-	case c.Source != b.Source:
-		return fault("%s is about %s, not %s", b.Changes, c.Source, b.Source)
-	case c.Version.String() != b.Version && c.SourceVersion.String() != b.Version:
-		return fault("%s is about version %s, not %s", b.Changes, c.Version, b.Version)
-	case c.Distribution != b.Codename:
-		return fault("%s is for %s, not %s", b.Changes, c.Distribution, b.Codename)
-	}
-	given := map[string]message.Artifact{}
-	for _, a := range b.Files {
-		given[a.Name] = a
-	}
-	if _, ok := given[b.Changes]; !ok || !strings.HasSuffix(b.Changes, ".changes") {
-		return fault("the build has no file %q", b.Changes)
-	}
-	delete(given, b.Changes)
-	for _, f := range c.Files {
-		a, ok := given[f.Name]
-		if !ok {
-			return fault("%s lists %s, which the build does not have", b.Changes, f.Name)
-		}
-		if string(a.SHA256) != f.SHA256 || a.Size != f.Size {
-			return fault("%s does not list the bytes of %s", b.Changes, f.Name)
-		}
-		delete(given, f.Name)
-	}
-	for name := range given {
-		return fault("%s does not list %s", b.Changes, name)
+	if err := delivery.Check(changes, b.Changes, b.Package, b.Files); err != nil {
+		return fault("%v", err)
 	}
 	return nil
 }

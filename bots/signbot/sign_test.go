@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
+	"foundry/bots/internal/delivery"
 	"foundry/pkg/artifact"
 	"foundry/pkg/artifact/folder"
 	"foundry/pkg/bot"
@@ -309,7 +310,7 @@ func TestFaults(t *testing.T) {
 			f.build.SourceFiles[0] = f.put(t, f.write(t, f.build.SourceFiles[0].Name, "x\n-----BEGIN PGP SIGNED MESSAGE-----\n"))
 		}, "text before the signed message"},
 		{"huge text", func(t *testing.T, f *fixture) {
-			f.build.SourceFiles[0] = f.put(t, f.write(t, f.build.SourceFiles[0].Name, strings.Repeat("x", maxText+1)))
+			f.build.SourceFiles[0] = f.put(t, f.write(t, f.build.SourceFiles[0].Name, strings.Repeat("x", delivery.MaxText+1)))
 		}, "has more than"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -32,14 +32,17 @@ func (d *Deb) Payload() io.Reader {
 	return io.MultiReader(parts...)
 }
 
-// PayloadSize is the number of bytes that Payload yields.
-func (d *Deb) PayloadSize() (n int64) {
+// ReadPayload returns what Payload yields.
+func (d *Deb) ReadPayload() ([]byte, error) {
+	size := int64(0)
 	for _, m := range d.Members {
 		if !m.isSignature() {
-			n += m.Size
+			size += m.Size
 		}
 	}
-	return n
+	payload := make([]byte, size)
+	_, err := io.ReadFull(d.Payload(), payload)
+	return payload, err
 }
 
 // Signature returns the embedded origin signature, or ErrNotSigned.

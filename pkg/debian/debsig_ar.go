@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -22,6 +23,34 @@ type Deb struct {
 	Members []DebMember
 	r       io.ReaderAt
 	size    int64
+	file    *os.File // nil unless it is this package's to close
+}
+
+// OpenDeb reads the outline of the binary package at path, which is open until Close. An error of
+// the file itself is an *fs.PathError, any other is about what is in it.
+func OpenDeb(path string) (*Deb, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	d, err := ReadDeb(f, info.Size())
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	d.file = f
+	return d, nil
+}
+
+// Close closes the file of a package that OpenDeb has opened.
+func (d *Deb) Close() error {
+	if d.file == nil {
+		return nil
+	}
+	return d.file.Close()
 }
 
 // DebMember is one member of a package file's ar archive.
