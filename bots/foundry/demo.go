@@ -38,6 +38,7 @@ base system, which takes a minute or two; later ones reuse it.`,
 			if !cmd.Flags().Changed("state") && os.Getenv("FOUNDRY_STATE") == "" {
 				c.State = bot.DefaultState() + "-demo"
 			}
+			c.Bus, c.BusNKey, c.Store = "", "", "" // all of its own, whatever the environment says
 			return c.demo(cmd.Context(), release, mirror)
 		},
 	}

@@ -156,9 +156,9 @@ func (f *foundry) children() (children []child, err error) {
 	}
 	for _, program := range bot.Programs() {
 		for i := range f.config.Bots[program] {
-			args := []string{"--config=" + config, "--entry=" + strconv.Itoa(i), "--state=" + f.State, "--cache=" + f.Cache}
-			if f.config.BusURL == "" {
-				args = append(args, "--bus=") // the file that bus writes, whatever the environment says
+			args := []string{
+				"--config=" + config, "--entry=" + strconv.Itoa(i), "--state=" + f.State, "--cache=" + f.Cache,
+				"--bus=" + f.Bus, // empty: the one that the file run/bus names
 			}
 			for range f.Verbose {
 				args = append(args, "--verbose")
@@ -178,10 +178,7 @@ func (f *foundry) children() (children []child, err error) {
 // bus starts the embedded bus, unless there is an external one, and writes its URL where the other
 // programs of this state folder find it.
 func (f *foundry) bus(users []jetstream.User) (closeBus func(), err error) {
-	if f.config.BusURL != "" || f.Bus != "" {
-		if f.Bus == "" {
-			f.Bus = f.config.BusURL
-		}
+	if f.Bus != "" {
 		return func() {}, nil
 	}
 	host, port, err := f.listen()

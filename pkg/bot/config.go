@@ -29,6 +29,8 @@ type Config struct {
 	Common Entry
 	// BusURL is [bus] url: an external bus. Empty for the embedded one.
 	BusURL string
+	// BusNKey is [bus] nkey: the file with the seed that every bot shows an external bus.
+	BusNKey string
 	// BusListen is [bus] listen: where the embedded bus listens, "127.0.0.1:4222".
 	BusListen string
 	// Bots holds the entries of each bot: [[buildbot]] tables.
@@ -95,10 +97,12 @@ func (c *Config) setBus(value any) error {
 		switch key {
 		case "url":
 			c.BusURL = text
+		case "nkey":
+			c.BusNKey = text
 		case "listen":
 			c.BusListen = text
 		default:
-			return Usage(fmt.Sprintf("%s: unknown key %q in [bus]", c.Path, key), Nearest(key, []string{"url", "listen"}))
+			return Usage(fmt.Sprintf("%s: unknown key %q in [bus]", c.Path, key), Nearest(key, []string{"url", "nkey", "listen"}))
 		}
 	}
 	return nil
@@ -186,8 +190,9 @@ func lookup(f *pflag.Flag, program string, getenv func(string) string, config *C
 	if !ok {
 		value, ok = config.Common[f.Name]
 	}
-	if !ok && f.Name == "bus" && config.BusURL != "" {
-		value, ok = config.BusURL, true
+	if !ok {
+		bus := map[string]string{"bus": config.BusURL, "bus-nkey": config.BusNKey}[f.Name]
+		value, ok = bus, bus != ""
 	}
 	if !ok {
 		return nil, ""

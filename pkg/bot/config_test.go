@@ -189,6 +189,17 @@ func TestBadConfiguration(t *testing.T) {
 	}
 }
 
+func TestBusOfTheFile(t *testing.T) {
+	file := writeFile(t, "[bus]\nurl = \"nats://a:1\"\nnkey = \"/k\"\n")
+	_, s, err := resolve(t, nil, "--config", file)
+	if err != nil || s.Bus != "nats://a:1" || s.BusNKey != "/k" {
+		t.Errorf("bus %q, nkey %q, %v", s.Bus, s.BusNKey, err)
+	}
+	if _, s, err = resolve(t, nil, "--config", file, "--bus", "nats://b:2"); err != nil || s.Bus != "nats://b:2" {
+		t.Errorf("bus %q, %v; want the flag's", s.Bus, err)
+	}
+}
+
 func TestBadSettings(t *testing.T) {
 	for _, args := range [][]string{
 		{"--endpoint", "a.b"},
