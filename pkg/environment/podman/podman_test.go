@@ -3,10 +3,13 @@ package podman
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"strconv"
+	"syscall"
 	"testing"
 
 	"foundry/pkg/artifact"
@@ -76,7 +79,13 @@ func otherCache(t *testing.T) string {
 		if _, err := e.podman(ctx, "rmi", "--all", "--force"); err != nil {
 			t.Errorf("remove images: %v", err)
 		}
-		if err := os.RemoveAll(dir); err != nil {
+		// Rootless podman keeps a process that holds its user namespace.
+		if text, err := os.ReadFile(filepath.Join(e.state, "libpod", "pause.pid")); err == nil {
+			if pid, err := strconv.Atoi(string(text)); err == nil {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		if err := errors.Join(os.RemoveAll(e.state), os.RemoveAll(dir)); err != nil {
 			t.Errorf("remove cache: %v", err)
 		}
 	})
@@ -124,7 +133,8 @@ func TestContractRootless(t *testing.T) {
 }
 
 func hintOf(err error) string {
-	if h, ok := err.(interface{ Hint() string }); ok {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
 		return h.Hint()
 	}
 	return ""
