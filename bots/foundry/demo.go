@@ -18,6 +18,7 @@ import (
 
 	"foundry/pkg/bot"
 	"foundry/pkg/bus"
+	"foundry/pkg/environment"
 	"foundry/pkg/message"
 	"foundry/pkg/trust"
 )
@@ -146,7 +147,7 @@ func (d *demo) prepare(ctx context.Context) error {
 	path := d.path("foundry.toml")
 	err = initialize(ctx, path, plan{
 		State: d.State, Cache: d.Cache, Repositories: []string{d.git.bare + "#" + demoBranch},
-		Codename: d.release, Release: d.release, Mirror: d.mirror, Arch: hostArchitecture(),
+		Codename: d.release, Release: d.release, Mirror: d.mirror, Arch: environment.HostArchitecture(),
 		Name: "demo", Description: "Demonstration of foundry", Serve: d.serve, Interval: "1s",
 	}, false)
 	if err != nil {

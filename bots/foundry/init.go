@@ -15,6 +15,7 @@ import (
 
 	"foundry/pkg/bot"
 	"foundry/pkg/bus/jetstream"
+	"foundry/pkg/environment"
 	"foundry/pkg/message"
 	"foundry/pkg/trust"
 )
@@ -66,7 +67,7 @@ keyrings that are there already stay as they are.`,
 	f.StringVar(&p.Codename, "codename", "bookworm", "distribution to publish into")
 	f.StringVar(&p.Release, "release", "", "Debian release to build in (default: the codename)")
 	f.StringVar(&p.Mirror, "mirror", "http://deb.debian.org/debian", "Debian mirror")
-	f.StringVar(&p.Arch, "arch", hostArchitecture(), "architecture to build for")
+	f.StringVar(&p.Arch, "arch", environment.HostArchitecture(), "architecture to build for")
 	f.StringVar(&p.Name, "name", "foundry", "name of the apt repository")
 	f.StringVar(&p.Description, "description", "Packages built by foundry", "description of the apt repository")
 	f.StringVar(&p.Serve, "serve", "127.0.0.1:8480", "`address` at which the apt repository is served over http; empty for not at all")

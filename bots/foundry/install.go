@@ -66,7 +66,7 @@ sh -c "$COMMAND"
 func (i installation) run(ctx context.Context, engine containers, w io.Writer) (said string, debs []string, err error) {
 	image, err := engine.Provision(ctx, environment.Request{
 		Base:         environment.Base{Release: i.release, Mirror: i.mirror},
-		Architecture: hostArchitecture(),
+		Architecture: environment.HostArchitecture(),
 	}, io.Discard)
 	if err != nil {
 		return "", nil, fmt.Errorf("prepare clean container: %w", err)

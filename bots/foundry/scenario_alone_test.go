@@ -12,6 +12,7 @@ import (
 
 	"foundry/pkg/bot"
 	"foundry/pkg/bus"
+	"foundry/pkg/environment"
 )
 
 // colony is a foundry whose bots were started one by one, against a bus that none of them runs.
@@ -105,7 +106,7 @@ func TestBotsAlone(t *testing.T) {
 	w.commit("Say hello")
 	w.push()
 
-	arch := hostArchitecture()
+	arch := environment.HostArchitecture()
 	c.bot("distbot", nil, "--name", "alone", "--codename", "acme", "--arch", arch, "--output", filepath.Join(root, "apt"),
 		"--gpg-key", filepath.Join(c.state, "keys", "repository.asc"), "--description", "Alone", "--serve", c.serve)
 	first := c.bot("buildbot", []string{"FOUNDRY_BUILDBOT_ARCH=" + arch}, "--endpoint", "pub/buildbot_"+arch)

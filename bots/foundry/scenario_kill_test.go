@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"foundry/pkg/bot"
+	"foundry/pkg/environment"
 	"foundry/pkg/message"
 )
 
@@ -77,7 +78,7 @@ func TestKillEveryBot(t *testing.T) {
 	if count[message.Failures] != 0 {
 		t.Errorf("%d failures", count[message.Failures])
 	}
-	index, err := os.ReadFile(filepath.Join(h.state(), "repo", "test", "dists", testCodename, "main", "binary-"+hostArchitecture(), "Packages"))
+	index, err := os.ReadFile(filepath.Join(h.state(), "repo", "test", "dists", testCodename, "main", "binary-"+environment.HostArchitecture(), "Packages"))
 	if err != nil {
 		t.Fatal(err)
 	}
