@@ -26,7 +26,7 @@ func (d *Deb) Payload() io.Reader {
 	var parts []io.Reader
 	for _, m := range d.Members {
 		if !m.isSignature() {
-			parts = append(parts, io.NewSectionReader(d.r, m.Offset, m.Size))
+			parts = append(parts, d.Content(m))
 		}
 	}
 	return io.MultiReader(parts...)

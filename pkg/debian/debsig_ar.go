@@ -62,6 +62,9 @@ type DebMember struct {
 
 func (m DebMember) isSignature() bool { return strings.HasPrefix(m.Name, "_gpg") }
 
+// Content yields what a member holds.
+func (d *Deb) Content(m DebMember) io.Reader { return io.NewSectionReader(d.r, m.Offset, m.Size) }
+
 // ReadDeb reads the outline of a binary package of size bytes: debian-binary, control.tar.*,
 // data.tar.* in this order, then signatures and nothing else. It keeps r and reads little of it.
 func ReadDeb(r io.ReaderAt, size int64) (*Deb, error) {

@@ -160,7 +160,7 @@ func (r *Repo) admit(ctx context.Context, s *suite, next []*entry, fresh []*cand
 }
 
 func (r *Repo) publication(s *suite, candidates []*candidate) publish.Publication {
-	p := publish.Publication{Release: message.Digest(s.release.sha256), Key: r.opts.Signer.Fingerprint()}
+	p := publish.Publication{Release: message.Digest(s.release.SHA256), Key: r.opts.Signer.Fingerprint()}
 	for _, c := range candidates {
 		p.Packages = append(p.Packages, c.published())
 	}

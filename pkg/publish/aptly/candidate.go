@@ -1,11 +1,9 @@
 package aptly
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -18,6 +16,7 @@ import (
 
 	"foundry/pkg/debian"
 	"foundry/pkg/publish"
+	"foundry/pkg/publish/aptly/contents"
 )
 
 // candidate is a package of an upload.
@@ -68,7 +67,7 @@ func readBinary(ctx context.Context, s publish.Suite, upload publish.Upload, fil
 	if extension != ".deb" && extension != ".udeb" && extension != ".ddeb" {
 		return nil, refuse(file, "not a binary package")
 	}
-	stanza, err := readControl(ctx, file)
+	stanza, err := contents.ReadControl(ctx, file)
 	if err != nil {
 		var missing *os.PathError
 		if errors.As(err, &missing) || ctx.Err() != nil {
@@ -109,7 +108,7 @@ func readBinary(ctx context.Context, s publish.Suite, upload publish.Upload, fil
 }
 
 func readSource(s publish.Suite, upload publish.Upload) (*candidate, error) {
-	stanza, _, err := readDsc(upload.Dsc)
+	stanza, _, err := contents.ReadDsc(upload.Dsc)
 	if err != nil {
 		return nil, refuse(upload.Dsc, "%v", err)
 	}
@@ -213,7 +212,7 @@ func (r *Repo) checkPaths(c *candidate) error {
 			continue
 		}
 		served := filepath.Join(r.opts.Output, f.path)
-		if !sameBelowSignature(served, c.sources[path.Base(f.path)]) {
+		if !contents.SameBelowSignature(served, c.sources[path.Base(f.path)]) {
 			return &publish.RefusedError{
 				File:   path.Base(f.path),
 				Reason: "the repository has a file of this name with other content",
@@ -247,44 +246,9 @@ func (r *Repo) sameContent(e *entry, c *candidate) bool {
 		return false
 	}
 	for _, f := range c.files {
-		if r.paths[f.path] != f.sha256 && !sameBelowSignature(filepath.Join(r.opts.Output, f.path), c.sources[path.Base(f.path)]) {
+		if r.paths[f.path] != f.sha256 && !contents.SameBelowSignature(filepath.Join(r.opts.Output, f.path), c.sources[path.Base(f.path)]) {
 			return false
 		}
 	}
 	return true
-}
-
-// sameBelowSignature tells whether two .dsc files or two binary packages differ in nothing but
-// their signatures.
-func sameBelowSignature(a, b string) bool {
-	if strings.HasSuffix(a, ".dsc") {
-		_, plainA, errA := readDsc(a)
-		_, plainB, errB := readDsc(b)
-		return errA == nil && errB == nil && bytes.Equal(bytes.TrimSpace(plainA), bytes.TrimSpace(plainB))
-	}
-	sumA, errA := builtSum(a)
-	sumB, errB := builtSum(b)
-	return errA == nil && errB == nil && sumA == sumB
-}
-
-// builtSum is the SHA-256 of a binary package without signatures.
-func builtSum(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return "", err
-	}
-	outline, err := debian.ReadDeb(f, info.Size())
-	if err != nil {
-		return "", err
-	}
-	sum := utils.NewChecksumWriter()
-	if _, err := io.Copy(sum, outline.Built()); err != nil {
-		return "", err
-	}
-	return sum.Sum().SHA256, nil
 }

@@ -6,6 +6,9 @@
 // random order, so that a process killed meanwhile leaves a mixture; it writes no Valid-Until; and
 // it makes everything anew each time.
 //
+// What uploads say of themselves is read by package contents, the index files and Release are made by
+// package metadata, and both reach the disk by way of package disk.
+//
 // # On disk
 //
 // The state folder holds lock, db (goleveldb) and pool (aptly's). What is served is below the

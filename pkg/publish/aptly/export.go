@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"foundry/pkg/publish/aptly/disk"
 )
 
 // importFiles copies the files of c into aptly's pool, by way of copies beside it, since aptly
@@ -21,7 +23,7 @@ func (r *Repo) importFiles(c *candidate) error {
 		name := list[i].Filename
 		r.step("import " + name)
 		staged := filepath.Join(incoming, name)
-		if err := copyFile(c.sources[name], staged); err != nil {
+		if err := disk.CopyFile(c.sources[name], staged); err != nil {
 			return err
 		}
 		path, err := r.pool.Import(staged, name, &list[i].Checksums, true, r.sums)
@@ -29,7 +31,7 @@ func (r *Repo) importFiles(c *candidate) error {
 			return err
 		}
 		list[i].PoolPath = path
-		if err := remove(staged); err != nil {
+		if err := disk.Remove(staged); err != nil {
 			return err
 		}
 	}
@@ -75,5 +77,5 @@ func writeChanged(path string, data []byte) error {
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
 		return nil
 	}
-	return writeFile(path, data)
+	return disk.WriteFile(path, data)
 }

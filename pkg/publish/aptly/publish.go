@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/aptly-dev/aptly/database"
+
+	"foundry/pkg/publish/aptly/disk"
+	"foundry/pkg/publish/aptly/metadata"
 )
 
 // publish makes the suite show the entries next, of which fresh are new.
@@ -101,7 +104,7 @@ func (r *Repo) linkFiles(next, before []*entry) error {
 				}
 			}
 			r.step("link " + f.path)
-			if err := place(r.pool.FullPath(f.pool), target); err != nil {
+			if err := disk.Place(r.pool.FullPath(f.pool), target); err != nil {
 				return err
 			}
 		}
@@ -111,8 +114,8 @@ func (r *Repo) linkFiles(next, before []*entry) error {
 
 // generate writes the generation after, whole, beside the one that is served.
 func (r *Repo) generate(ctx context.Context, s, after *suite, now time.Time) error {
-	after.release.dates(s.release, now, r.opts.ValidFor)
-	fresh, listed, err := after.compressed(ctx, s.release)
+	after.release.Follow(s.release, now, r.opts.ValidFor)
+	fresh, listed, err := metadata.Indexes(ctx, after.Suite, after.shown(), s.release)
 	if err != nil {
 		return err
 	}
@@ -129,12 +132,21 @@ func (r *Repo) generate(ctx context.Context, s, after *suite, now time.Time) err
 			return err
 		}
 	}
-	text := after.release.text(after)
-	after.release.sha256 = digest(text)
+	text := after.release.Text(after.Suite)
+	after.release.SHA256 = metadata.Digest(text)
 	if err := r.sign(ctx, dir, text, after.release.Modified); err != nil {
 		return err
 	}
 	return r.keepByHash(s, listed, now)
+}
+
+// shown is what the indexes show of the suite.
+func (s *suite) shown() []metadata.Package {
+	list := make([]metadata.Package, len(s.entries))
+	for i, e := range s.entries {
+		list[i] = metadata.Package{Architecture: e.arch, Udeb: e.udeb, Paragraph: e.paragraph}
+	}
+	return list
 }
 
 // listIndex gives an index file its plain name in the generation dir. Its by-hash name is there.
@@ -153,46 +165,27 @@ func (r *Repo) listIndex(s *suite, dir, name string) error {
 	if err := os.Symlink(relative, byHash); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	return place(filepath.Join(shared, "SHA256", s.release.Files[name].SHA256), target)
+	return disk.Place(filepath.Join(shared, "SHA256", s.release.Files[name].SHA256), target)
 }
 
 // switchTo makes the generation the one that is served. This is the moment at which it counts.
 func (r *Repo) switchTo(s *suite) error {
-	if err := syncDir(r.generation(s.Codename, s.Serial)); err != nil {
+	if err := disk.SyncFolder(r.generation(s.Codename, s.Serial)); err != nil {
 		return err
 	}
 	r.step("switch")
 	target := filepath.Join("."+s.Codename, strconv.FormatUint(s.Serial, 10))
-	if err := pointTo(r.link(s.Codename), target); err != nil {
+	if err := disk.Point(r.link(s.Codename), target); err != nil {
 		return err
 	}
 	r.step("switched")
-	if err := syncDir(filepath.Join(r.opts.Output, "dists")); err != nil {
+	if err := disk.SyncFolder(filepath.Join(r.opts.Output, "dists")); err != nil {
 		return err
 	}
 	if s.Suite.Suite == "" || s.Suite.Suite == s.Codename {
 		return nil
 	}
-	return pointTo(r.link(s.Suite.Suite), s.Codename)
-}
-
-// pointTo makes the symbolic link path point to target in one step. What is no symbolic link is
-// left alone.
-func pointTo(path, target string) error {
-	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSymlink == 0 {
-		return fmt.Errorf("%s is in the way: not made by foundry", path)
-	}
-	if now, err := os.Readlink(path); err == nil && now == target {
-		return nil
-	}
-	temporary := filepath.Join(filepath.Dir(path), ".link-"+filepath.Base(path))
-	if err := remove(temporary); err != nil {
-		return err
-	}
-	if err := os.Symlink(target, temporary); err != nil {
-		return err
-	}
-	return os.Rename(temporary, path)
+	return disk.Point(r.link(s.Suite.Suite), s.Codename)
 }
 
 // forget removes generations and records that are no longer kept: of generations the one before

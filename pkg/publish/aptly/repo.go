@@ -17,6 +17,7 @@ import (
 	"github.com/aptly-dev/aptly/files"
 
 	"foundry/pkg/publish"
+	"foundry/pkg/publish/aptly/disk"
 )
 
 // Repo is a repository on disk. It implements publish.Repository.
@@ -70,7 +71,7 @@ func (r *Repo) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if r.unlock, err = lock(ctx, filepath.Join(r.opts.Dir, "lock"), r.opts.Log); err != nil {
+	if r.unlock, err = disk.Lock(ctx, filepath.Join(r.opts.Dir, "lock"), r.opts.Log); err != nil {
 		return err
 	}
 	if r.db, err = openDatabase(filepath.Join(r.opts.Dir, "db")); err != nil {

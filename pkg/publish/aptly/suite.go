@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"foundry/pkg/publish"
+	"foundry/pkg/publish/aptly/metadata"
 )
 
 // keepRecords is how many lists of a suite are kept, so that as many publishes can be rolled back.
@@ -24,7 +25,7 @@ type suite struct {
 	record
 	entries []*entry             // sorted as in the indexes
 	dropped map[string]time.Time // package keys that were in the suite before, and until when
-	release releaseFile          // of the generation
+	release metadata.Release     // of the generation
 }
 
 // record says what a generation holds. It is kept in the database under codename and serial.
@@ -124,9 +125,9 @@ func (r *Repo) load(option publish.Suite) error {
 		s.Setting = ""
 		return err
 	}
-	if s.release, err = readRelease(filepath.Join(r.generation(s.Codename, serial), "Release")); err != nil {
+	if s.release, err = metadata.Read(filepath.Join(r.generation(s.Codename, serial), "Release")); err != nil {
 		r.opts.Log.Warn().Err(err).Str("codename", s.Codename).Msg("published metadata is damaged: publishing anew")
-		s.release, s.Setting = releaseFile{}, ""
+		s.release, s.Setting = metadata.Release{}, ""
 	}
 	return nil
 }

@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"foundry/pkg/publish"
+	"foundry/pkg/publish/aptly/disk"
+	"foundry/pkg/publish/aptly/metadata"
 )
 
 // keepIndexes is how long an index file can be fetched by its hash after it was last listed.
@@ -30,14 +32,14 @@ func (r *Repo) writeByHash(codename string, fresh map[string][]byte) error {
 			return err
 		}
 		r.step("by-hash " + name)
-		group.Go(func() error { return writeFile(filepath.Join(dir, digest(data)), data) })
+		group.Go(func() error { return disk.WriteFile(filepath.Join(dir, metadata.Digest(data)), data) })
 	}
 	return group.Wait()
 }
 
 // keepByHash dates the index files that s lists and the next generation does not, so that they
 // expire counting from now, and removes those that have expired.
-func (r *Repo) keepByHash(s *suite, listed map[string]indexFile, now time.Time) error {
+func (r *Repo) keepByHash(s *suite, listed map[string]metadata.File, now time.Time) error {
 	root := filepath.Join(r.opts.Output, "dists", "."+s.Codename, "by-hash")
 	keep := map[string]bool{}
 	for name, f := range listed {
@@ -62,7 +64,7 @@ func (r *Repo) keepByHash(s *suite, listed map[string]indexFile, now time.Time) 
 			return err
 		}
 		if now.Sub(info.ModTime()) > keepIndexes {
-			return remove(path)
+			return disk.Remove(path)
 		}
 		return nil
 	})
@@ -127,7 +129,7 @@ func (r *Repo) sweep() error {
 	}
 	for _, path := range list {
 		if !pooled[path] {
-			if err := errors.Join(remove(r.pool.FullPath(path)), r.db.Delete([]byte("C"+path))); err != nil {
+			if err := errors.Join(disk.Remove(r.pool.FullPath(path)), r.db.Delete([]byte("C"+path))); err != nil {
 				return err
 			}
 		}
@@ -237,7 +239,7 @@ func (r *Repo) unlinkFiles(component string, p *deb.Package, served map[string]b
 			continue
 		}
 		delete(r.paths, f.path)
-		if err := remove(filepath.Join(r.opts.Output, filepath.FromSlash(f.path))); err != nil {
+		if err := disk.Remove(filepath.Join(r.opts.Output, filepath.FromSlash(f.path))); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,7 @@
-package aptly
+// Package metadata makes the index files and the Release file of a suite (Debian repository format).
+// The same packages give the same bytes, and what has not changed since the release before is not
+// compressed again.
+package metadata
 
 import (
 	"bytes"
@@ -6,13 +9,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"os/exec"
 	"path"
 	"slices"
 
 	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sync/errgroup"
+
+	"foundry/pkg/publish"
 )
 
 // compressions are the forms in which each index is published beside the plain one.
@@ -22,32 +26,40 @@ var compressions = [...]string{".gz", ".xz"}
 // compressed size: xz takes seconds there otherwise.
 const fastAbove = 1 << 20
 
-func digest(data []byte) string {
+// A Package is what indexes show of a package.
+type Package struct {
+	Architecture string // "source" for a source package
+	Udeb         bool
+	Paragraph    []byte // with the empty line that ends it
+}
+
+// Digest is the SHA-256 of data as Release lists it.
+func Digest(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
 }
 
-// indexes returns the plain indexes of the suite by path. Packages of architecture all stand in
-// the index of each architecture.
-func (s *suite) indexes() map[string][]byte {
+// indexes returns the plain indexes by path. Packages of architecture all stand in the index of each
+// architecture.
+func indexes(s publish.Suite, list []Package) map[string][]byte {
 	var sources bytes.Buffer
 	packages, udebs := map[string]*bytes.Buffer{}, map[string]*bytes.Buffer{}
 	for _, arch := range s.Architectures {
 		packages[arch], udebs[arch] = new(bytes.Buffer), new(bytes.Buffer)
 	}
 	hasUdebs := false
-	for _, e := range s.entries {
-		if e.isSource() {
-			sources.Write(e.paragraph)
+	for _, p := range list {
+		if p.Architecture == "source" {
+			sources.Write(p.Paragraph)
 			continue
 		}
 		lists := packages
-		if e.udeb {
+		if p.Udeb {
 			lists, hasUdebs = udebs, true
 		}
 		for _, arch := range s.Architectures {
-			if e.arch == arch || e.arch == "all" {
-				lists[arch].Write(e.paragraph)
+			if p.Architecture == arch || p.Architecture == "all" {
+				lists[arch].Write(p.Paragraph)
 			}
 		}
 	}
@@ -61,15 +73,16 @@ func (s *suite) indexes() map[string][]byte {
 	return all
 }
 
-// compressed returns the contents of those index files of the suite that the previous release
-// does not have, by path, and all as Release is to list them.
-func (s *suite) compressed(ctx context.Context, previous releaseFile) (fresh map[string][]byte, listed map[string]indexFile, err error) {
-	fresh, listed = map[string][]byte{}, map[string]indexFile{}
-	indexes := s.indexes()
+// Indexes makes the index files of the suite with these packages, which are in order. It returns the
+// contents of those that the previous release does not have, by path, and all as Release is to list
+// them.
+func Indexes(ctx context.Context, s publish.Suite, list []Package, previous Release) (fresh map[string][]byte, listed map[string]File, err error) {
+	fresh, listed = map[string][]byte{}, map[string]File{}
+	plain := indexes(s, list)
 	var changed []string
-	for name, data := range indexes {
-		if known, ok := previous.Files[name]; ok && known.SHA256 == digest(data) {
-			for _, file := range append([]string{name}, name+compressions[0], name+compressions[1]) {
+	for name, data := range plain {
+		if known, ok := previous.Files[name]; ok && known.SHA256 == Digest(data) {
+			for _, file := range []string{name, name + compressions[0], name + compressions[1]} {
 				listed[file] = previous.Files[file]
 			}
 			continue
@@ -81,20 +94,20 @@ func (s *suite) compressed(ctx context.Context, previous releaseFile) (fresh map
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)
 	for i, name := range changed {
-		group.Go(func() (err error) { results[i][0], err = gzipped(indexes[name]); return err })
-		group.Go(func() (err error) { results[i][1], err = xzipped(ctx, indexes[name]); return err })
+		group.Go(func() (err error) { results[i][0], err = gzipped(plain[name]); return err })
+		group.Go(func() (err error) { results[i][1], err = xzipped(ctx, plain[name]); return err })
 	}
 	if err := group.Wait(); err != nil {
 		return nil, nil, err
 	}
 	for i, name := range changed {
-		fresh[name] = indexes[name]
+		fresh[name] = plain[name]
 		for c, extension := range compressions {
 			fresh[name+extension] = results[i][c]
 		}
 	}
-	for _, name := range slices.Collect(maps.Keys(fresh)) {
-		listed[name] = indexFile{int64(len(fresh[name])), digest(fresh[name])}
+	for name, data := range fresh {
+		listed[name] = File{int64(len(data)), Digest(data)}
 	}
 	return fresh, listed, nil
 }

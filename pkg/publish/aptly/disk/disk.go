@@ -1,4 +1,6 @@
-package aptly
+// Package disk changes files so that others never see half of a change, nor does a machine that comes
+// up after a power failure.
+package disk
 
 import (
 	"context"
@@ -13,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lock takes the lock at path, waiting while another process has it, and returns what releases it.
-func lock(ctx context.Context, path string, log zerolog.Logger) (unlock func(), err error) {
+// Lock takes the lock at path, waiting while another process has it, and returns what releases it.
+func Lock(ctx context.Context, path string, log zerolog.Logger) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
@@ -42,9 +44,9 @@ func lock(ctx context.Context, path string, log zerolog.Logger) (unlock func(), 
 	}
 }
 
-// writeFile writes data to path so that path has all of it or is as before, also after a power
+// WriteFile writes data to path so that path has all of it or is as before, also after a power
 // failure.
-func writeFile(path string, data []byte) error {
+func WriteFile(path string, data []byte) error {
 	return replace(path, func(f *os.File) error {
 		_, err := f.Write(data)
 		return err
@@ -74,24 +76,24 @@ func replace(path string, fill func(*os.File) error) error {
 	return nil
 }
 
-// place puts the file from at path, as a link where the file system can, and replaces what is
+// Place puts the file from at path, as a link where the file system can, and replaces what is
 // there. Nobody sees a part of it.
-func place(from, path string) error {
+func Place(from, path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
 	temporary := filepath.Join(filepath.Dir(path), ".link-"+filepath.Base(path))
-	if err := remove(temporary); err != nil {
+	if err := Remove(temporary); err != nil {
 		return err
 	}
 	if err := os.Link(from, temporary); err == nil {
 		return os.Rename(temporary, path)
 	}
-	return copyFile(from, path)
+	return CopyFile(from, path)
 }
 
-// copyFile copies the file from to path; path has all of it or is as before.
-func copyFile(from, path string) error {
+// CopyFile copies the file from to path; path has all of it or is as before.
+func CopyFile(from, path string) error {
 	source, err := os.Open(from)
 	if err != nil {
 		return err
@@ -103,20 +105,39 @@ func copyFile(from, path string) error {
 	})
 }
 
-// remove removes a file that may be absent.
-func remove(path string) error {
+// Remove removes a file that may be absent.
+func Remove(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return nil
 }
 
-// syncDir makes the names in a folder, and with the journaling file systems all names made before,
+// SyncFolder makes the names in a folder, and with the journaling file systems all names made before,
 // outlast a power failure.
-func syncDir(path string) error {
+func SyncFolder(path string) error {
 	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// Point makes the symbolic link path lead to target in one step. What is no symbolic link is
+// left alone.
+func Point(path, target string) error {
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSymlink == 0 {
+		return fmt.Errorf("%s is in the way: not made by foundry", path)
+	}
+	if now, err := os.Readlink(path); err == nil && now == target {
+		return nil
+	}
+	temporary := filepath.Join(filepath.Dir(path), ".link-"+filepath.Base(path))
+	if err := Remove(temporary); err != nil {
+		return err
+	}
+	if err := os.Symlink(target, temporary); err != nil {
+		return err
+	}
+	return os.Rename(temporary, path)
 }

@@ -1,4 +1,6 @@
-package aptly
+// Package contents reads what binary and source packages say of themselves, as uploads bring them:
+// with limits far above what any honest one needs, and without believing a word.
+package contents
 
 import (
 	"archive/tar"
@@ -6,6 +8,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -29,28 +32,20 @@ const (
 	xzTimeout        = time.Minute
 )
 
-// readControl returns the control file of the binary package at path (deb(5)).
-func readControl(ctx context.Context, path string) (deb.Stanza, error) {
-	f, err := os.Open(path)
+// ReadControl returns the control file of the binary package at path (deb(5)).
+func ReadControl(ctx context.Context, path string) (deb.Stanza, error) {
+	d, err := debian.OpenDeb(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	outline, err := debian.ReadDeb(f, info.Size())
-	if err != nil {
-		return nil, err
-	}
-	control := outline.Members[1]
+	defer d.Close()
+	control := d.Members[1]
 	if control.Size > maxControlMember {
 		return nil, fmt.Errorf("%s has %d bytes, more than %d", control.Name, control.Size, maxControlMember)
 	}
 	ctx, cancel := context.WithTimeout(ctx, xzTimeout)
 	defer cancel()
-	content, closeContent, err := decompress(ctx, control.Name, io.NewSectionReader(f, control.Offset, control.Size))
+	content, closeContent, err := decompress(ctx, control.Name, d.Content(control))
 	if err != nil {
 		return nil, err
 	}
@@ -113,9 +108,9 @@ func decompress(ctx context.Context, name string, r io.Reader) (content io.Reade
 	return nil, nil, fmt.Errorf("unknown compression of %s", name)
 }
 
-// readDsc returns the fields of the source control file at path and, for comparison, what stands
+// ReadDsc returns the fields of the source control file at path and, for comparison, what stands
 // below its signature. Whether the signature is good is for the caller of Include to know.
-func readDsc(path string) (stanza deb.Stanza, plain []byte, err error) {
+func ReadDsc(path string) (stanza deb.Stanza, plain []byte, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err
@@ -149,4 +144,31 @@ func parseStanza(text []byte) (deb.Stanza, error) {
 		return nil, errors.New("more than one paragraph")
 	}
 	return stanza, nil
+}
+
+// SameBelowSignature tells whether two .dsc files or two binary packages differ in nothing but
+// their signatures.
+func SameBelowSignature(a, b string) bool {
+	if strings.HasSuffix(a, ".dsc") {
+		_, plainA, errA := ReadDsc(a)
+		_, plainB, errB := ReadDsc(b)
+		return errA == nil && errB == nil && bytes.Equal(bytes.TrimSpace(plainA), bytes.TrimSpace(plainB))
+	}
+	sumA, errA := builtSum(a)
+	sumB, errB := builtSum(b)
+	return errA == nil && errB == nil && sumA == sumB
+}
+
+// builtSum is the SHA-256 of a binary package without signatures.
+func builtSum(path string) (string, error) {
+	d, err := debian.OpenDeb(path)
+	if err != nil {
+		return "", err
+	}
+	defer d.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, d.Built()); err != nil {
+		return "", err
+	}
+	return string(sum.Sum(nil)), nil
 }
