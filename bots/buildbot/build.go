@@ -165,8 +165,10 @@ func (w *work) run(ctx context.Context) (int, error) {
 	return status, err
 }
 
-// maxProcesses is how many processes and threads a build may have at a time.
-const maxProcesses = 32768
+// maxProcesses is how many processes and threads a build may have at a time: more than any honest
+// one on a large machine needs, and few enough for the host to live through a build that forks for
+// ever.
+const maxProcesses = 4096
 
 // kinds are the kinds of packages to build, as dpkg-buildpackage --build has them.
 func (w *work) kinds() string {

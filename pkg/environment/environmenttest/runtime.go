@@ -71,8 +71,9 @@ func testRuntime(t *testing.T, h Harness, image message.Image) {
 		if out != "lo\n" {
 			t.Errorf("network devices and routes: %q", out)
 		}
-		out, status := h.sh(t, image, "getent hosts localhost | head -1; getent hosts deb.debian.org; cat /etc/resolv.conf")
-		if status == 0 || !strings.Contains(out, "localhost") {
+		out, status := h.sh(t, image, asBuild+
+			"sh -ec 'getent hosts localhost | head -1; if getent hosts deb.debian.org; then echo resolved; fi; cat /etc/hosts /etc/resolv.conf'")
+		if status != 0 || !strings.Contains(out, "localhost") || strings.Contains(out, "resolved") {
 			t.Errorf("status %d: %q", status, out)
 		}
 	})
@@ -83,6 +84,14 @@ func testRuntime(t *testing.T, h Harness, image message.Image) {
 		want := "CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\ncat: /etc/shadow: Permission denied\nbuild\n1024\n"
 		if diff := cmp.Diff(want, out); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
+		}
+	})
+	t.Run("Processes", func(t *testing.T) {
+		// A shell that cannot start another process ends with an error.
+		script := asBuild + `sh -c 'for i in $(seq 200); do sleep 60 & done; echo all of them'`
+		out, status := h.run(t, environment.Run{Image: image, Script: script, Limits: environment.Limits{PIDs: 50}})
+		if status == 0 || strings.Contains(out, "all of them") {
+			t.Errorf("status %d with 200 processes where 50 are allowed: %s", status, out)
 		}
 	})
 	t.Run("LongLog", func(t *testing.T) { testLongLog(t, h, image) })

@@ -188,6 +188,19 @@ func (a *abilities) limits(want environment.Limits, log io.Writer) []string {
 	}
 	add(want.Memory > 0, a.Memory, fmt.Sprintf("--memory=%d", want.Memory), "the memory")
 	add(want.CPUs > 0, a.CPUs, fmt.Sprintf("--cpus=%g", want.CPUs), "the processor time")
-	add(want.PIDs > 0, a.PIDs, fmt.Sprintf("--pids-limit=%d", want.PIDs), "the number of processes")
+	if want.PIDs > 0 {
+		// Where the kernel does not count processes for a container it still does for a user: the last
+		// option of a name counts, so this is set after what all instances have.
+		most := uint64(want.PIDs)
+		var own unix.Rlimit
+		if unix.Getrlimit(unix.RLIMIT_NPROC, &own) == nil {
+			most = min(most, own.Max)
+		}
+		option := fmt.Sprintf("--ulimit=nproc=%d:%d", most, most)
+		if a.PIDs {
+			option = fmt.Sprintf("--pids-limit=%d", want.PIDs)
+		}
+		args = append(args, option)
+	}
 	return args
 }

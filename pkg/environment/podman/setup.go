@@ -150,8 +150,13 @@ func (e *Engine) prepare(ctx context.Context) error {
 	}
 	for name, content := range configuration {
 		content = strings.NewReplacer("@STORAGE@", e.storage, "@STATE@", e.state).Replace(content)
-		if err := writeChanged(filepath.Join(e.storage, name), content); err != nil {
+		path := filepath.Join(e.storage, name)
+		if err := writeChanged(path, content); err != nil {
 			return err
+		}
+		// Some of them are mounted into instances, for other users to read.
+		if err := os.Chmod(path, 0o644); err != nil {
+			return fmt.Errorf("make cache folder: %w", err)
 		}
 	}
 	home := filepath.Join(e.storage, "home")
