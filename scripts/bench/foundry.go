@@ -24,6 +24,7 @@ type foundry struct {
 	config  string
 	git     string
 	up      *exec.Cmd
+	ended   chan error // of up
 	version string                   // published last
 	image   message.Image            // that it was built in
 	stages  map[string]time.Duration // of the last transaction, by topic
@@ -45,12 +46,11 @@ func (b *bench) startFoundry(ctx context.Context, n int) (*foundry, error) {
 	if err := f.runGit(ctx, "init", "--quiet", "--initial-branch=main"); err != nil {
 		return nil, err
 	}
+	// Without a repository there is no watchbot: "foundry submit" announces, so that the time has a
+	// beginning.
 	_, err := f.command(ctx, "init", "--state", filepath.Join(f.dir, "state"), "--cache", filepath.Join(f.dir, "cache"),
 		"--codename", b.codename, "--mirror", b.mirror, "--name", "bench", "--serve", "", "--allow-unsigned")
 	if err != nil {
-		return nil, err
-	}
-	if err := f.withoutWatchbot(); err != nil {
 		return nil, err
 	}
 	f.up = exec.Command(filepath.Join(b.programs, "foundry"), "up", "--config", f.config)
@@ -59,27 +59,12 @@ func (b *bench) startFoundry(ctx context.Context, n int) (*foundry, error) {
 	if err := f.up.Start(); err != nil {
 		return nil, fmt.Errorf("start foundry: %w", err)
 	}
+	f.ended = make(chan error, 1)
+	go func(up *exec.Cmd) { f.ended <- up.Wait() }(f.up)
 	if err := f.await(ctx); err != nil {
 		return nil, errors.Join(err, f.stop())
 	}
 	return f, nil
-}
-
-// withoutWatchbot leaves the announcing to "foundry submit", so that the time has a beginning.
-func (f *foundry) withoutWatchbot() error {
-	text, err := os.ReadFile(f.config)
-	if err != nil {
-		return fmt.Errorf("read configuration: %w", err)
-	}
-	before, rest, found := strings.Cut(string(text), "[[watchbot]]")
-	_, after, ends := strings.Cut(rest, "\n[[")
-	if !found || !ends {
-		return fmt.Errorf("read configuration %s: no [[watchbot]] before other tables", f.config)
-	}
-	if err := os.WriteFile(f.config, []byte(before+"[["+after), 0o644); err != nil {
-		return fmt.Errorf("write configuration: %w", err)
-	}
-	return nil
 }
 
 // command runs one command of the herder and returns its answer.
@@ -107,6 +92,9 @@ func (f *foundry) await(ctx context.Context) error {
 			return nil
 		}
 		select {
+		case err := <-f.ended:
+			f.up = nil
+			return fmt.Errorf("start foundry: it has ended: %v", err)
 		case <-ctx.Done():
 			return fmt.Errorf("wait for bots: %d of %d are there: %w", len(there), bots, errors.Join(ctx.Err(), err))
 		case <-time.After(100 * time.Millisecond):
@@ -226,7 +214,7 @@ func (f *foundry) stop() error {
 	}
 	kill := time.AfterFunc(stopPatience, func() { _ = up.Process.Kill() })
 	defer kill.Stop()
-	if err := up.Wait(); err != nil {
+	if err := <-f.ended; err != nil {
 		return fmt.Errorf("stop foundry: %w", err)
 	}
 	return nil
