@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"foundry/bots/internal/sourcepackage"
 	"foundry/pkg/bot"
 	"foundry/pkg/debian"
 	"foundry/pkg/message"
@@ -99,8 +100,8 @@ func (o *options) check() error {
 	if a := debian.Architecture(o.indep); !a.Known() {
 		return bot.Usage(fmt.Sprintf("--indep-architecture %q: not an architecture", o.indep), "dpkg-architecture -L lists them")
 	}
-	if o.compression != "" && !slices.Contains(compressions(), o.compression) {
-		return bot.Usage(fmt.Sprintf("--compression %q: unknown", o.compression), "one of "+strings.Join(compressions(), ", "))
+	if o.compression != "" && !slices.Contains(sourcepackage.Compressions(), o.compression) {
+		return bot.Usage(fmt.Sprintf("--compression %q: unknown", o.compression), "one of "+strings.Join(sourcepackage.Compressions(), ", "))
 	}
 	for _, p := range o.profiles {
 		if !profileWord.MatchString(p) {
@@ -119,4 +120,17 @@ func (o *options) check() error {
 		return bot.Usage("--timeout, --build-timeout: must be above zero", "")
 	}
 	return nil
+}
+
+// compressionFor chooses for an orig tarball that is made here.
+func (o *options) compressionFor(format debian.Format, gbp debian.GBP) string {
+	switch {
+	case format == debian.Format1:
+		return "gz" // takes no other
+	case o.compression != "":
+		return o.compression
+	case gbp.Compression != "":
+		return gbp.Compression
+	}
+	return "xz"
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode"
 
+	"foundry/bots/internal/sourcepackage"
 	"foundry/pkg/bot"
 	"foundry/pkg/debian"
 	"foundry/pkg/gitrepo"
@@ -38,7 +39,7 @@ func (m *maker) logged(ctx context.Context) ([]bot.Result, error) {
 	defer cancel()
 	results, err := m.make(limited, log)
 	if ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
-		err = packageFault(fmt.Sprintf("making the source package took longer than %s", m.timeout), "start sourcebot with a larger --timeout")
+		err = sourcepackage.PackageFault(fmt.Sprintf("making the source package took longer than %s", m.timeout), "start sourcebot with a larger --timeout")
 	}
 	ref, tail, logErr := log.Finish(context.WithoutCancel(ctx))
 	var failure *bot.Failure
@@ -55,7 +56,7 @@ func (m *maker) logged(ctx context.Context) ([]bot.Result, error) {
 
 // make makes one package after the other.
 func (m *maker) make(ctx context.Context, log *bot.Log) ([]bot.Result, error) {
-	t, err := newTools(m.job.Dir, m.commit.Time, log)
+	t, err := sourcepackage.NewRunner(m.job.Dir, m.commit.Time, log)
 	if err != nil {
 		return nil, err
 	}
@@ -63,14 +64,14 @@ func (m *maker) make(ctx context.Context, log *bot.Log) ([]bot.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := readPackaging(fresh)
+	p, err := sourcepackage.ReadPackaging(fresh)
 	if err != nil {
 		return nil, err
 	}
-	if b := p.gbp.DebianBranch; b != "" && b != m.about.Branch {
+	if b := p.GBP.DebianBranch; b != "" && b != m.about.Branch {
 		fmt.Fprintf(log, "note: debian/gbp.conf says that the packaging is on branch %s, this commit is on %s\n", b, m.about.Branch)
 	}
-	releases, err := m.releasesFor(m.codenames, p.top, m.commit)
+	releases, err := m.releasesFor(m.codenames, p.Top, m.commit)
 	if err != nil {
 		return nil, err
 	}
@@ -78,12 +79,12 @@ func (m *maker) make(ctx context.Context, log *bot.Log) ([]bot.Result, error) {
 	if err := os.Mkdir(work, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
-	if !p.format.Native(p.top.Version) {
-		search := &origSearch{
-			mirror: m.mirror, tools: t, commit: m.commit.Hash, source: p.top.Source, version: p.top.Version,
-			gbp: p.gbp, compression: m.compressionFor(p.format, p.gbp), dir: work,
+	if !p.Format.Native(p.Top.Version) {
+		search := &sourcepackage.Search{
+			Mirror: m.mirror, Tools: t, Commit: m.commit.Hash, Source: p.Top.Source, Version: p.Top.Version,
+			GBP: p.GBP, Compression: m.compressionFor(p.Format, p.GBP), Dir: work,
 		}
-		if err := search.find(ctx); err != nil {
+		if err := search.Find(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -111,23 +112,23 @@ func (m *maker) checkout(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("make folder: %w", err)
 	}
 	if err := m.mirror.Checkout(ctx, m.commit.Hash, dir); err != nil {
-		return "", gitFault(err)
+		return "", sourcepackage.GitFault(err)
 	}
-	return dir, guard(dir, m.commit.Time)
+	return dir, sourcepackage.Guard(dir, m.commit.Time)
 }
 
 // makeOne makes the package for one codename of an exported tree, which is used up.
-func (m *maker) makeOne(ctx context.Context, t *tools, work, tree string, p *packaging, r release) (bot.Result, error) {
+func (m *maker) makeOne(ctx context.Context, t *sourcepackage.Runner, work, tree string, p *sourcepackage.Packaging, r release) (bot.Result, error) {
 	begun := time.Now()
-	named := filepath.Join(work, p.top.Source+"-"+r.version.WithoutEpoch())
+	named := filepath.Join(work, p.Top.Source+"-"+r.version.WithoutEpoch())
 	if err := os.Rename(tree, named); err != nil {
 		return bot.Result{}, fmt.Errorf("name tree: %w", err)
 	}
-	path, err := pack(ctx, t, work, named, r, p.top.Source)
+	path, err := t.Pack(ctx, work, named, p.Top.Source, r.version, r.entry)
 	if err != nil {
 		return bot.Result{}, err
 	}
-	dsc, files, err := store(ctx, m.job.Store, path)
+	dsc, files, err := sourcepackage.Store(ctx, m.job.Store, path)
 	if err != nil {
 		return bot.Result{}, err
 	}
@@ -136,7 +137,7 @@ func (m *maker) makeOne(ctx context.Context, t *tools, work, tree string, p *pac
 		return bot.Result{}, err
 	}
 	m.job.Log.Info().Str("source", dsc.Source).Str("version", dsc.Version.String()).Str("codename", string(r.codename)).
-		Str("distribution", strings.Join(p.top.Distributions, " ")).Dur("took_ms", time.Since(begun)).Msg("source package made")
+		Str("distribution", strings.Join(p.Top.Distributions, " ")).Dur("took_ms", time.Since(begun)).Msg("source package made")
 	return bot.Result{Body: source, Siblings: []string{string(r.codename)}}, os.RemoveAll(named)
 }
 
@@ -144,7 +145,7 @@ func (m *maker) makeOne(ctx context.Context, t *tools, work, tree string, p *pac
 func (m *maker) message(dsc *debian.Dsc, files []message.Artifact, r release) (*message.Source, error) {
 	for _, field := range []string{"Build-Depends", "Build-Depends-Arch", "Build-Depends-Indep", "Build-Conflicts", "Build-Conflicts-Arch", "Build-Conflicts-Indep"} {
 		if _, err := debian.ParseRelations(dsc.Fields.Get(field)); err != nil {
-			return nil, packageFault(fmt.Sprintf("debian/control: %s: %v", field, err), "see Debian policy 7.1")
+			return nil, sourcepackage.PackageFault(fmt.Sprintf("debian/control: %s: %v", field, err), "see Debian policy 7.1")
 		}
 	}
 	source := &message.Source{
@@ -164,7 +165,7 @@ func (m *maker) message(dsc *debian.Dsc, files []message.Artifact, r release) (*
 		return nil, fmt.Errorf("encode source: %w", err)
 	}
 	if len(data) > message.MaxSize-envelope {
-		return nil, packageFault(fmt.Sprintf("build relations and list of files take %d bytes, more than a message may have", len(data)), "shorten the build dependencies in debian/control")
+		return nil, sourcepackage.PackageFault(fmt.Sprintf("build relations and list of files take %d bytes, more than a message may have", len(data)), "shorten the build dependencies in debian/control")
 	}
 	return source, nil
 }

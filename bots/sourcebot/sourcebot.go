@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"foundry/bots/internal/sourcepackage"
 	"foundry/pkg/bot"
 	"foundry/pkg/gitrepo"
 	"foundry/pkg/message"
@@ -36,7 +37,7 @@ func (s *sourcebot) results(_ *message.Message, body message.Body) []bot.Result 
 func (s *sourcebot) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) {
 	about, ok := j.Body.(*message.Commit)
 	if !ok {
-		return nil, packageFault(fmt.Sprintf("message of type %s is not a commit", j.Message.Type), "let sourcebot watch commits")
+		return nil, sourcepackage.PackageFault(fmt.Sprintf("message of type %s is not a commit", j.Message.Type), "let sourcebot watch commits")
 	}
 	log := j.Log.With().Str("repository", gitrepo.Redact(about.Repository)).Str("branch", about.Branch).Logger()
 	if !s.wanted(about.Branch) {
@@ -45,19 +46,19 @@ func (s *sourcebot) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) {
 	}
 	codenames := s.routes.codenames(about.Branch)
 	if codenames == nil {
-		return nil, policyFault(fmt.Sprintf("unknown codename: branch %s is not mapped to any; known are %s", about.Branch, s.routes),
+		return nil, sourcepackage.PolicyFault(fmt.Sprintf("unknown codename: branch %s is not mapped to any; known are %s", about.Branch, s.routes),
 			fmt.Sprintf("start sourcebot with --codename %s:CODENAME", about.Branch))
 	}
 	mirror, err := gitrepo.OpenMirror(s.mirrors, about.Repository)
 	if err != nil {
-		return nil, gitFault(err)
+		return nil, sourcepackage.GitFault(err)
 	}
 	if err := mirror.Fetch(ctx, about.Ref, about.Branch); err != nil {
-		return nil, gitFault(err)
+		return nil, sourcepackage.GitFault(err)
 	}
 	commit, err := mirror.Commit(ctx, about.Ref)
 	if err != nil {
-		return nil, gitFault(err)
+		return nil, sourcepackage.GitFault(err)
 	}
 	signer, err := s.verify(commit)
 	if err != nil {
@@ -94,12 +95,12 @@ func (s *sourcebot) verify(c gitrepo.Commit) (string, error) {
 	case s.allowUnsigned:
 		return "", nil
 	case missing:
-		return "", policyFault(fmt.Sprintf("commit %s by %s: there is no keyring %s of those who may sign", c.Hash, c.Committer, s.committers),
+		return "", sourcepackage.PolicyFault(fmt.Sprintf("commit %s by %s: there is no keyring %s of those who may sign", c.Hash, c.Committer, s.committers),
 			fmt.Sprintf("gpg --export --armor FINGERPRINT >>%s, or start sourcebot with --allow-unsigned", s.committers))
 	case errors.Is(err, gitrepo.ErrUnsigned), errors.Is(err, gitrepo.ErrSignature):
-		return "", policyFault(fmt.Sprintf("%v (committed by %s)", err, c.Committer), gitrepo.Hint(err)+"; or start sourcebot with --allow-unsigned")
+		return "", sourcepackage.PolicyFault(fmt.Sprintf("%v (committed by %s)", err, c.Committer), gitrepo.Hint(err)+"; or start sourcebot with --allow-unsigned")
 	case errors.As(err, &untrusted):
-		return "", policyFault(fmt.Sprintf("%v (committed by %s)", err, c.Committer),
+		return "", sourcepackage.PolicyFault(fmt.Sprintf("%v (committed by %s)", err, c.Committer),
 			fmt.Sprintf("if that key is to be believed, add it: gpg --export --armor FINGERPRINT >>%s; keys there: %s", s.committers, strings.Join(keyring.Fingerprints(), " ")))
 	}
 	return "", err
@@ -116,18 +117,18 @@ func (s *sourcebot) overtaken(ctx context.Context, mirror *gitrepo.Mirror, about
 		return false, nil // deleted since; nothing is newer
 	}
 	if err != nil {
-		return false, gitFault(err)
+		return false, sourcepackage.GitFault(err)
 	}
 	head, err := mirror.Resolve(ctx, about.Branch)
 	if errors.Is(err, gitrepo.ErrNoBranch) || head == about.Ref {
 		return false, nil
 	}
 	if err != nil {
-		return false, gitFault(err)
+		return false, sourcepackage.GitFault(err)
 	}
 	newer, err := mirror.IsAncestor(ctx, about.Ref, head)
 	if err != nil {
-		return false, gitFault(err)
+		return false, sourcepackage.GitFault(err)
 	}
 	return newer, nil
 }

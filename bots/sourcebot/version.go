@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"foundry/bots/internal/sourcepackage"
 	"foundry/pkg/debian"
 	"foundry/pkg/gitrepo"
 )
@@ -87,11 +88,11 @@ func (o *options) releasesFor(codenames []debian.Codename, top debian.Entry, c g
 	for _, codename := range codenames {
 		r, err := o.releaseFor(codename, len(codenames) > 1, top, c)
 		if err != nil {
-			return nil, packageFault("debian/changelog: "+err.Error(), "choose a shorter version")
+			return nil, sourcepackage.PackageFault("debian/changelog: "+err.Error(), "choose a shorter version")
 		}
 		for _, other := range all {
 			if other.version == r.version {
-				return nil, policyFault(fmt.Sprintf("codenames %s and %s would get packages of the same version %s", other.codename, codename, r.version),
+				return nil, sourcepackage.PolicyFault(fmt.Sprintf("codenames %s and %s would get packages of the same version %s", other.codename, codename, r.version),
 					"build one of them from another branch: --codename BRANCH:"+string(codename))
 			}
 		}

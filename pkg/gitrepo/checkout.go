@@ -17,7 +17,7 @@ import (
 // and export-subst are honoured, times are the commit's. Every name gets the prefix, such as
 // "hello-1.0/"; the same commit and prefix give the same bytes.
 func (m *Mirror) Archive(ctx context.Context, commit, prefix string, w io.Writer) error {
-	if !isHash(commit) {
+	if !IsHash(commit) {
 		return fmt.Errorf("export commit %q: %w", plain(commit, 80), ErrNoCommit)
 	}
 	r := m.run("archive", "--format=tar", "--prefix="+prefix, commit)
@@ -36,7 +36,7 @@ func (m *Mirror) Archive(ctx context.Context, commit, prefix string, w io.Writer
 // dir or be taken for a repository is ErrUnsafe; a symbolic link may lead anywhere, but
 // nothing is written through one. After an error dir holds part of the tree.
 func (m *Mirror) Checkout(ctx context.Context, commit, dir string) error {
-	if !isHash(commit) {
+	if !IsHash(commit) {
 		return fmt.Errorf("check out %q: %w", plain(commit, 80), ErrNoCommit)
 	}
 	if err := m.checkout(ctx, commit, dir); err != nil {

@@ -33,7 +33,7 @@ const maxCommit = 4 << 20
 
 // Commit returns a commit that was fetched, or ErrNoCommit.
 func (m *Mirror) Commit(ctx context.Context, hash string) (Commit, error) {
-	if !isHash(hash) {
+	if !IsHash(hash) {
 		return Commit{}, fmt.Errorf("read commit: %w: %q is not a full hash", ErrNoCommit, plain(hash, 80))
 	}
 	raw, err := m.git(ctx, "cat-file", "commit", hash)

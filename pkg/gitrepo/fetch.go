@@ -31,7 +31,7 @@ var always = []string{
 // that was fetched once is not asked for again and takes about two milliseconds. Errors wrap
 // ErrNoRepository, ErrNoCommit, ErrAuth or ErrUnreachable where that is known.
 func (m *Mirror) Fetch(ctx context.Context, commit, branch string) error {
-	if !isHash(commit) {
+	if !IsHash(commit) {
 		return fmt.Errorf("fetch from %s: %w: %q is not a full commit hash", m.URL(), ErrNoCommit, plain(commit, 80))
 	}
 	if branch != "" && !validName(branch) {

@@ -91,7 +91,7 @@ func parseListing(listing []byte) (*refList, error) {
 		case symbolic && name == "HEAD":
 			refs.target = target
 		case symbolic:
-		case !isHash(left):
+		case !IsHash(left):
 			return nil, fmt.Errorf("read listing: unexpected line %q", plain(lines.Text(), 80))
 		default:
 			refs.add(name, left)
@@ -145,7 +145,7 @@ func (l *refList) heads() []Head {
 			}
 			name = "tags/" + tag
 		}
-		if !validName(name) || branch && strings.HasPrefix(name, "tags/") || !isHash(commit) {
+		if !validName(name) || branch && strings.HasPrefix(name, "tags/") || !IsHash(commit) {
 			continue
 		}
 		heads = append(heads, Head{Name: name, Commit: commit, Default: branch && ref == target})

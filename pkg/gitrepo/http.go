@@ -149,7 +149,7 @@ func decodeLsRefs(body []byte) (*refList, error) {
 			break
 		}
 		fields := strings.Split(line, " ")
-		if fields[0] == "ERR" || len(fields) < 2 || !isHash(fields[0]) {
+		if fields[0] == "ERR" || len(fields) < 2 || !IsHash(fields[0]) {
 			return nil, fmt.Errorf("read references: unexpected line %q", plain(line, 80))
 		}
 		refs.add(fields[1], fields[0])
@@ -212,7 +212,7 @@ func (s httpSession) dumbRefs(base string, listing []byte) (*refList, error) {
 	head := strings.TrimSpace(string(content))
 	if target, ok := strings.CutPrefix(head, "ref: "); ok {
 		refs.target = strings.TrimSpace(target)
-	} else if isHash(head) {
+	} else if IsHash(head) {
 		refs.head = head
 	} else {
 		return nil, fmt.Errorf("%w: the server sends no HEAD", ErrNoRepository)

@@ -28,7 +28,7 @@ func Peek(ctx context.Context, dir, url string, heads []Head) ([]Commit, error) 
 		return nil, nil
 	}
 	for _, h := range heads {
-		if !validName(h.Name) || !isHash(h.Commit) {
+		if !validName(h.Name) || !IsHash(h.Commit) {
 			return nil, fmt.Errorf("fetch heads of %s: %w: %q", m.URL(), ErrNoBranch, plain(h.Name, 80))
 		}
 	}

@@ -15,7 +15,7 @@ const MaxFile = 16 << 20
 // Resolve returns the commit that a head of the mirror ("stable", "tags/v1") points at, as it was when
 // last fetched, or ErrNoBranch. A full commit hash is returned if the mirror has it, else ErrNoCommit.
 func (m *Mirror) Resolve(ctx context.Context, name string) (string, error) {
-	if isHash(name) {
+	if IsHash(name) {
 		if !m.has(ctx, name) {
 			return "", fmt.Errorf("resolve %s in %s: %w", name, m.URL(), ErrNoCommit)
 		}
@@ -36,7 +36,7 @@ func (m *Mirror) Resolve(ctx context.Context, name string) (string, error) {
 
 // IsAncestor tells whether the first commit is in the history of the second. Both must be there.
 func (m *Mirror) IsAncestor(ctx context.Context, ancestor, descendant string) (bool, error) {
-	if !isHash(ancestor) || !isHash(descendant) {
+	if !IsHash(ancestor) || !IsHash(descendant) {
 		return false, fmt.Errorf("compare commits: %w", ErrNoCommit)
 	}
 	_, err := m.git(ctx, "merge-base", "--is-ancestor", ancestor, descendant)
@@ -52,7 +52,7 @@ func (m *Mirror) IsAncestor(ctx context.Context, ancestor, descendant string) (b
 // ReadFile returns a file of a commit's tree. Symbolic links are followed within the tree alone; one that
 // leads out of it, a folder and a file that is not there are fs.ErrNotExist.
 func (m *Mirror) ReadFile(ctx context.Context, commit, name string) ([]byte, error) {
-	if !isHash(commit) || !fs.ValidPath(name) || name == "." || strings.ContainsAny(name, "\n\x00") {
+	if !IsHash(commit) || !fs.ValidPath(name) || name == "." || strings.ContainsAny(name, "\n\x00") {
 		return nil, fmt.Errorf("read %q of commit %q: %w", plain(name, 200), plain(commit, 80), fs.ErrInvalid)
 	}
 	r := m.run("cat-file", "--batch", "--follow-symlinks")
@@ -65,7 +65,7 @@ func (m *Mirror) ReadFile(ctx context.Context, commit, name string) ([]byte, err
 	// "HASH blob SIZE", or "WHAT missing", "dangling SIZE", "loop SIZE", "symlink SIZE", "notdir SIZE"
 	line, content, _ := bytes.Cut(out.buf.Bytes(), []byte("\n"))
 	fields := strings.Fields(string(line))
-	if len(fields) != 3 || fields[1] != "blob" || !isHash(fields[0]) {
+	if len(fields) != 3 || fields[1] != "blob" || !IsHash(fields[0]) {
 		return nil, fmt.Errorf("read %s of commit %s: %w", name, commit, fs.ErrNotExist)
 	}
 	size, err := strconv.Atoi(fields[2])

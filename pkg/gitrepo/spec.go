@@ -60,7 +60,7 @@ func (s Spec) String() string {
 func (s Spec) IsGlob() bool { return strings.ContainsAny(s.Pattern, "*?[") }
 
 // IsCommit tells whether s means one commit, wherever branches are.
-func (s Spec) IsCommit() bool { return isHash(s.Pattern) }
+func (s Spec) IsCommit() bool { return IsHash(s.Pattern) }
 
 // Matches tells whether s, with a glob or a name as its pattern, means the head of that name.
 func (s Spec) Matches(name string) bool {
@@ -143,8 +143,8 @@ func checkPattern(pattern string) error {
 
 var hashPattern = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
-// isHash tells whether s is a full commit hash, SHA-1 or SHA-256.
-func isHash(s string) bool { return hashPattern.MatchString(s) }
+// IsHash tells whether s is a full commit hash, SHA-1 or SHA-256.
+func IsHash(s string) bool { return hashPattern.MatchString(s) }
 
 // validName tells whether name can be a branch, by the rules of git-check-ref-format(1) and
 // without a "-" at its beginning, which makes it an option, or characters that cannot be seen.

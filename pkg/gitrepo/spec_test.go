@@ -190,7 +190,7 @@ func FuzzListing(f *testing.F) {
 				continue
 			}
 			for _, h := range refs.heads() {
-				if !isHash(h.Commit) || !validName(strings.TrimPrefix(h.Name, "tags/")) && !validName(h.Name) {
+				if !IsHash(h.Commit) || !validName(strings.TrimPrefix(h.Name, "tags/")) && !validName(h.Name) {
 					t.Fatalf("head %+v", h)
 				}
 			}

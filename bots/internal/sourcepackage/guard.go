@@ -1,4 +1,4 @@
-package main
+package sourcepackage
 
 import (
 	"errors"
@@ -20,23 +20,23 @@ const maxSeries = 4 << 20
 // that leads out of the tree would put files of this host into the package or its log.
 var guarded = regexp.MustCompile(`^debian(/(changelog|control|rules|files|(source|patches|tests|upstream)(/.*)?))?$`)
 
-// guard makes the tree of a commit fit to be read by dpkg-source. It refuses what would lead out of
+// Guard makes the tree of a commit fit to be read by dpkg-source. It refuses what would lead out of
 // it, and gives everything the commit's time and plain modes, whatever the umask.
-func guard(tree string, when time.Time) error {
+func Guard(tree string, when time.Time) error {
 	root, err := os.OpenRoot(tree)
 	if err != nil {
 		return fmt.Errorf("open tree: %w", err)
 	}
 	defer root.Close()
 	if _, err := root.Lstat(".pc"); err == nil {
-		return packageFault("the commit has a folder .pc, in which quilt keeps its state", "git rm -r --cached .pc, and add it to .gitignore")
+		return PackageFault("the commit has a folder .pc, in which quilt keeps its state", "git rm -r --cached .pc, and add it to .gitignore")
 	}
 	if info, err := root.Lstat("debian"); errors.Is(err, fs.ErrNotExist) {
-		return packageFault("the commit has no folder debian", "sourcebot needs debian/changelog, debian/control and debian/rules; is this the packaging branch?")
+		return PackageFault("the commit has no folder debian", "sourcebot needs debian/changelog, debian/control and debian/rules; is this the packaging branch?")
 	} else if err != nil {
 		return fmt.Errorf("look at debian: %w", err)
 	} else if !info.IsDir() {
-		return packageFault("debian is not a folder", "put the packaging into a folder debian of the same commit")
+		return PackageFault("debian is not a folder", "put the packaging into a folder debian of the same commit")
 	}
 	err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -60,7 +60,7 @@ func guardLink(root *os.Root, name string) error {
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return packageFault(fmt.Sprintf("%s is a symbolic link that leads out of the tree", name), "replace it by what it points at")
+	return PackageFault(fmt.Sprintf("%s is a symbolic link that leads out of the tree", name), "replace it by what it points at")
 }
 
 // settle gives one entry the time of the commit, and a folder its mode.
@@ -86,7 +86,7 @@ func guardPatches(root *os.Root) error {
 	for _, name := range names {
 		info, err := root.Stat(name)
 		if err != nil || !info.Mode().IsRegular() || info.Size() > maxSeries {
-			return packageFault(name+" is not a file, or too large", "")
+			return PackageFault(name+" is not a file, or too large", "")
 		}
 		text, err := root.ReadFile(name)
 		if err != nil {
@@ -94,7 +94,7 @@ func guardPatches(root *os.Root) error {
 		}
 		for line := range strings.Lines(string(text)) {
 			if patch := strings.TrimSpace(line); patch != "" && !filepath.IsLocal(patch) {
-				return packageFault(name+" lists a patch outside of debian/patches", "list only files of debian/patches")
+				return PackageFault(name+" lists a patch outside of debian/patches", "list only files of debian/patches")
 			}
 		}
 	}

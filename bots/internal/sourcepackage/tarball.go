@@ -1,4 +1,4 @@
-package main
+package sourcepackage
 
 import (
 	"archive/tar"
@@ -11,12 +11,11 @@ import (
 	"slices"
 	"strings"
 
-	"foundry/pkg/debian"
 	"foundry/pkg/gitrepo"
 )
 
-// compressions lists what dpkg-source takes for orig tarballs.
-func compressions() []string { return []string{"xz", "gz", "bz2", "lzma"} }
+// Compressions lists what dpkg-source takes for orig tarballs.
+func Compressions() []string { return []string{"xz", "gz", "bz2", "lzma"} }
 
 // compressor is the program that compresses, always to the same bytes.
 func compressor(compression string) []string {
@@ -29,19 +28,6 @@ func compressor(compression string) []string {
 		return []string{"lzma", "-6", "-T1"}
 	}
 	return []string{"xz", "-6", "-T1"}
-}
-
-// compression chooses for an orig tarball that is made here.
-func (o *options) compressionFor(format debian.Format, gbp debian.GBP) string {
-	switch {
-	case format == debian.Format1:
-		return "gz" // takes no other
-	case o.compression != "":
-		return o.compression
-	case gbp.Compression != "":
-		return gbp.Compression
-	}
-	return "xz"
 }
 
 // A selection is which part of an upstream tree goes into a tarball, and under which name.
@@ -68,7 +54,7 @@ func (s selection) rename(name string) string {
 
 // makeTarball writes the selected part of a commit's tree as a compressed tarball. The same commit
 // gives the same bytes. It returns false, and writes nothing, when the part is empty.
-func makeTarball(ctx context.Context, t *tools, m *gitrepo.Mirror, commit string, s selection, path string) (bool, error) {
+func makeTarball(ctx context.Context, t *Runner, m *gitrepo.Mirror, commit string, s selection, path string) (bool, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	part := path + ".part"
@@ -96,7 +82,7 @@ func makeTarball(ctx context.Context, t *tools, m *gitrepo.Mirror, commit string
 		filtered <- filterResult{entries, err}
 	}()
 	compression := path[strings.LastIndexByte(path, '.')+1:]
-	runErr := t.run(ctx, call{dir: t.tmp, stdin: fromFilter, stdout: out, args: compressor(compression)})
+	runErr := t.run(ctx, call{dir: t.temp, stdin: fromFilter, stdout: out, args: compressor(compression)})
 	fromFilter.CloseWithError(io.ErrClosedPipe)
 	result, archiveErr := <-filtered, <-archived
 	for _, err := range []error{archiveErr, result.err, runErr, out.Close()} {

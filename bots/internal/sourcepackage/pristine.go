@@ -1,4 +1,4 @@
-package main
+package sourcepackage
 
 import (
 	"context"
@@ -17,31 +17,29 @@ import (
 // maxListing is how many bytes the list of files of a tree may have.
 const maxListing = 64 << 20
 
-var objectHash = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
-
 // fromPristineTar makes the tarballs that the branch pristine-tar has deltas of, bit by bit, and takes
 // upstream's signatures of them from there.
-func (s *origSearch) fromPristineTar(ctx context.Context) (bool, error) {
-	tip, err := s.mirror.Resolve(ctx, "pristine-tar")
+func (s *Search) fromPristineTar(ctx context.Context) (bool, error) {
+	tip, err := s.Mirror.Resolve(ctx, "pristine-tar")
 	if errors.Is(err, gitrepo.ErrNoBranch) {
 		s.looked = append(s.looked, "branch pristine-tar")
 		return false, nil
 	}
 	if err != nil {
-		return false, gitFault(err)
+		return false, GitFault(err)
 	}
-	p := &pristineTar{origSearch: s, tip: tip, dir: filepath.Join(s.tools.tmp, "pristine.git")}
+	p := &pristineTar{Search: s, tip: tip, repository: filepath.Join(s.Tools.temp, "pristine.git")}
 	if err := p.borrow(); err != nil {
 		return false, err
 	}
-	defer os.RemoveAll(p.dir)
+	defer os.RemoveAll(p.repository)
 	files, err := p.list(ctx, tip)
 	if err != nil {
 		return false, err
 	}
 	tarballs := p.tarballs(files)
 	if len(tarballs) == 0 {
-		s.looked = append(s.looked, debian.OrigName(s.source, s.version, "", "*")+" in branch pristine-tar")
+		s.looked = append(s.looked, debian.OrigName(s.Source, s.Version, "", "*")+" in branch pristine-tar")
 		return false, nil
 	}
 	for _, name := range tarballs {
@@ -55,9 +53,9 @@ func (s *origSearch) fromPristineTar(ctx context.Context) (bool, error) {
 // pristineTar is one use of the branch. It works in a repository of its own that borrows the mirror's
 // objects, in which the branch stays where it was when it was looked at.
 type pristineTar struct {
-	*origSearch
-	tip string
-	dir string
+	*Search
+	tip        string
+	repository string // its folder
 }
 
 func (p *pristineTar) borrow() error {
@@ -67,9 +65,9 @@ func (p *pristineTar) borrow() error {
 	}
 	for name, text := range map[string]string{
 		"HEAD": "ref: refs/heads/none\n", "config": config, "refs/heads/pristine-tar": p.tip + "\n",
-		"objects/info/alternates": filepath.Join(p.mirror.Dir(), "objects") + "\n",
+		"objects/info/alternates": filepath.Join(p.Mirror.Dir(), "objects") + "\n",
 	} {
-		path := filepath.Join(p.dir, name)
+		path := filepath.Join(p.repository, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return fmt.Errorf("make repository: %w", err)
 		}
@@ -81,7 +79,7 @@ func (p *pristineTar) borrow() error {
 }
 
 func (p *pristineTar) git(ctx context.Context, args ...string) (string, error) {
-	return p.tools.output(ctx, maxListing, call{dir: p.tools.tmp, env: []string{"GIT_DIR=" + p.dir}, args: append([]string{"git"}, args...)})
+	return p.Tools.output(ctx, maxListing, call{dir: p.Tools.temp, env: []string{"GIT_DIR=" + p.repository}, args: append([]string{"git"}, args...)})
 }
 
 func (p *pristineTar) list(ctx context.Context, tree string) ([]string, error) {
@@ -94,7 +92,7 @@ func (p *pristineTar) list(ctx context.Context, tree string) ([]string, error) {
 
 // tarballs chooses which to make: the main one and one of each component.
 func (p *pristineTar) tarballs(files []string) []string {
-	name := regexp.MustCompile("^" + regexp.QuoteMeta(p.source+"_"+p.version.Upstream) + `\.orig(?:-([A-Za-z0-9][-A-Za-z0-9]*))?\.tar\.(xz|gz|bz2|lzma)\.delta$`)
+	name := regexp.MustCompile("^" + regexp.QuoteMeta(p.Source+"_"+p.Version.Upstream) + `\.orig(?:-([A-Za-z0-9][-A-Za-z0-9]*))?\.tar\.(xz|gz|bz2|lzma)\.delta$`)
 	found := map[string][]string{}
 	for _, f := range files {
 		if m := name.FindStringSubmatch(f); m != nil {
@@ -106,7 +104,7 @@ func (p *pristineTar) tarballs(files []string) []string {
 	}
 	var names []string
 	for component, compressions := range found {
-		names = append(names, debian.OrigName(p.source, p.version, component, p.preferred(compressions)))
+		names = append(names, debian.OrigName(p.Source, p.Version, component, p.preferred(compressions)))
 	}
 	slices.Sort(names)
 	return names
@@ -114,35 +112,35 @@ func (p *pristineTar) tarballs(files []string) []string {
 
 // checkout makes one tarball, after what the branch has of it is found harmless.
 func (p *pristineTar) checkout(ctx context.Context, name string, signed bool) error {
-	fault := func(reason string) error {
-		return packageFault(fmt.Sprintf("branch pristine-tar: %s: %s", name, reason), "commit the tarball again with: pristine-tar commit "+name)
+	broken := func(reason string) error {
+		return PackageFault(fmt.Sprintf("branch pristine-tar: %s: %s", name, reason), "commit the tarball again with: pristine-tar commit "+name)
 	}
-	id, err := p.mirror.ReadFile(ctx, p.tip, name+".id")
+	id, err := p.Mirror.ReadFile(ctx, p.tip, name+".id")
 	if err != nil {
-		return fault(fmt.Sprintf("%s.id cannot be read: %v", name, err))
+		return broken(fmt.Sprintf("%s.id cannot be read: %v", name, err))
 	}
 	tree := strings.TrimSuffix(string(id), "\n")
-	if !objectHash.MatchString(tree) {
-		return fault(name + ".id is not the hash of a tree") // pristine-tar puts it into a shell command
+	if !gitrepo.IsHash(tree) {
+		return broken(name + ".id is not the hash of a tree") // pristine-tar puts it into a shell command
 	}
 	links, err := p.links(ctx, tree)
-	var tool *toolError
-	if errors.As(err, &tool) {
-		return fault(fmt.Sprintf("upstream tree %s is not in the repository", tree))
+	var failed *toolError
+	if errors.As(err, &failed) {
+		return broken(fmt.Sprintf("upstream tree %s is not in the repository", tree))
 	}
 	if err != nil {
 		return err
 	}
-	delta, err := p.mirror.ReadFile(ctx, p.tip, name+".delta")
+	delta, err := p.Mirror.ReadFile(ctx, p.tip, name+".delta")
 	if err != nil {
-		return fault(fmt.Sprintf("%s.delta cannot be read: %v", name, err))
+		return broken(fmt.Sprintf("%s.delta cannot be read: %v", name, err))
 	}
 	if err := checkDelta(delta, links); err != nil {
-		return fault(fmt.Sprintf("%s.delta: %v", name, err))
+		return broken(fmt.Sprintf("%s.delta: %v", name, err))
 	}
-	err = p.tools.run(ctx, call{
-		dir: p.tools.tmp, env: []string{"GIT_DIR=" + p.dir},
-		args: []string{"pristine-tar", "checkout", filepath.Join(p.origSearch.dir, name)},
+	err = p.Tools.run(ctx, call{
+		dir: p.Tools.temp, env: []string{"GIT_DIR=" + p.repository},
+		args: []string{"pristine-tar", "checkout", filepath.Join(p.Search.Dir, name)},
 	})
 	if err != nil {
 		return toolFault(ctx, err, "commit the tarball again with: pristine-tar commit "+name)
@@ -150,11 +148,11 @@ func (p *pristineTar) checkout(ctx context.Context, name string, signed bool) er
 	if !signed {
 		return nil
 	}
-	signature, err := p.mirror.ReadFile(ctx, p.tip, name+".asc")
+	signature, err := p.Mirror.ReadFile(ctx, p.tip, name+".asc")
 	if err != nil {
-		return fault(fmt.Sprintf("%s.asc cannot be read: %v", name, err))
+		return broken(fmt.Sprintf("%s.asc cannot be read: %v", name, err))
 	}
-	if err := os.WriteFile(filepath.Join(p.origSearch.dir, name+".asc"), signature, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(p.Search.Dir, name+".asc"), signature, 0o644); err != nil {
 		return fmt.Errorf("write signature: %w", err)
 	}
 	return nil

@@ -1,15 +1,12 @@
-package main
+package sourcepackage
 
 import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"foundry/pkg/message"
 )
 
 // makeDelta makes what pristine-tar keeps.
@@ -85,37 +82,6 @@ func TestCheckDelta(t *testing.T) {
 			t.Errorf("%s: believed", name)
 		}
 	}
-}
-
-// TestPristineTarRunsNothing: pristine-tar puts the content of the .id file into a shell command.
-func TestPristineTarRunsNothing(t *testing.T) {
-	r, ref := upstreamRepo(t, "3.0 (quilt)", nil)
-	proof := filepath.Join(t.TempDir(), "proof")
-	r.git("checkout", "--quiet", "--orphan", "pristine-tar")
-	r.git("rm", "-rfq", "--cached", ".")
-	r.run("sh", "-c", "rm -rf debian hello.c configure doc")
-	name := "hello_1.0~rc1.orig.tar.gz"
-	r.write(map[string]string{
-		name + ".id":    strings.Repeat("a", 40) + "'; touch " + proof + "; '\n",
-		name + ".delta": string(makeDelta(t, tar.Header{Name: "manifest", Uname: "hello-1.0/a\n"})),
-	})
-	r.commit()
-	_, err := newBench(t, "--codename", "bookworm", "--allow-unsigned").make(r, "debian/main", ref)
-	wantFailure(t, err, message.ClassPackage, name+".id is not the hash of a tree", "pristine-tar commit")
-	if _, err := os.Stat(proof); err == nil {
-		t.Error("code of the package was run")
-	}
-	r.write(map[string]string{name + ".id": strings.Repeat("a", 40) + "\n"})
-	r.commit()
-	_, err = newBench(t, "--codename", "bookworm", "--allow-unsigned").make(r, "debian/main", ref)
-	wantFailure(t, err, message.ClassPackage, "is not in the repository", "pristine-tar commit")
-	r.write(map[string]string{
-		name + ".id":    r.git("rev-parse", "upstream^{tree}") + "\n",
-		name + ".delta": string(makeDelta(t, tar.Header{Name: "manifest", Uname: "../../../../../../etc/passwd\n"})),
-	})
-	r.commit()
-	_, err = newBench(t, "--codename", "bookworm", "--allow-unsigned").make(r, "debian/main", ref)
-	wantFailure(t, err, message.ClassPackage, "unsafe name", "pristine-tar commit")
 }
 
 func FuzzDelta(f *testing.F) {

@@ -1,4 +1,4 @@
-package main
+package sourcepackage
 
 import (
 	"context"
@@ -15,11 +15,11 @@ import (
 // maxDsc is how many bytes the .dsc may have.
 const maxDsc = 4 << 20
 
-// pack runs dpkg-source on tree and returns the path of the .dsc that it made in work, where the orig
-// tarballs are.
-func pack(ctx context.Context, t *tools, work, tree string, r release, source string) (string, error) {
-	if r.entry != nil {
-		if err := prepend(tree, *r.entry, t); err != nil {
+// Pack runs dpkg-source on tree, which is used up, and returns the path of the .dsc that it made in
+// work, where the orig tarballs are. entry is put on top of the changelog; nil is none.
+func (t *Runner) Pack(ctx context.Context, work, tree, source string, version debian.Version, entry *debian.Entry) (string, error) {
+	if entry != nil {
+		if err := prepend(tree, *entry, t); err != nil {
 			return "", err
 		}
 	}
@@ -28,9 +28,9 @@ func pack(ctx context.Context, t *tools, work, tree string, r release, source st
 	if err != nil {
 		return "", toolFault(ctx, err, packHint(err.Error()))
 	}
-	dsc := filepath.Join(work, debian.DscName(source, r.version))
+	dsc := filepath.Join(work, debian.DscName(source, version))
 	if _, err := os.Stat(dsc); err != nil {
-		return "", packageFault("dpkg-source made no "+filepath.Base(dsc), "look for options in debian/source/options that keep it from working")
+		return "", PackageFault("dpkg-source made no "+filepath.Base(dsc), "look for options in debian/source/options that keep it from working")
 	}
 	return dsc, nil
 }
@@ -48,7 +48,7 @@ func packHint(complaint string) string {
 
 // prepend puts an entry on top of the changelog. What was there is replaced and not written through, so
 // that a link stays harmless.
-func prepend(tree string, entry debian.Entry, t *tools) error {
+func prepend(tree string, entry debian.Entry, t *Runner) error {
 	path := filepath.Join(tree, "debian", "changelog")
 	old, err := os.ReadFile(path)
 	if err != nil {
@@ -71,14 +71,14 @@ func prepend(tree string, entry debian.Entry, t *tools) error {
 	return nil
 }
 
-// store puts the .dsc and all that it lists into the store, and says what it is.
-func store(ctx context.Context, s artifact.Store, path string) (*debian.Dsc, []message.Artifact, error) {
+// Store puts the .dsc and all that it lists into the store, and says what it is.
+func Store(ctx context.Context, s artifact.Store, path string) (*debian.Dsc, []message.Artifact, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read .dsc: %w", err)
 	}
 	if info.Size() > maxDsc {
-		return nil, nil, packageFault(fmt.Sprintf("%s has %d bytes, more than %d", info.Name(), info.Size(), maxDsc), "shorten debian/control")
+		return nil, nil, PackageFault(fmt.Sprintf("%s has %d bytes, more than %d", info.Name(), info.Size(), maxDsc), "shorten debian/control")
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -86,7 +86,7 @@ func store(ctx context.Context, s artifact.Store, path string) (*debian.Dsc, []m
 	}
 	dsc, err := debian.ParseDsc(data)
 	if err != nil {
-		return nil, nil, packageFault(fmt.Sprintf("%s: %v", info.Name(), err), "look for fields of debian/control that dpkg copies into the .dsc")
+		return nil, nil, PackageFault(fmt.Sprintf("%s: %v", info.Name(), err), "look for fields of debian/control that dpkg copies into the .dsc")
 	}
 	refs := make([]message.Artifact, 0, 1+len(dsc.Files))
 	ref, err := artifact.PutFile(ctx, s, path)

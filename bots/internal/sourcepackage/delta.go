@@ -1,4 +1,4 @@
-package main
+package sourcepackage
 
 import (
 	"archive/tar"

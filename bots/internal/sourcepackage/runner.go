@@ -1,4 +1,4 @@
-package main
+package sourcepackage
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -25,19 +24,19 @@ const (
 // endWait is how long the output of a program that has ended may stay open.
 const endWait = 5 * time.Second
 
-var outOfSpace = regexp.MustCompile(`(?i)no space left on device|disk quota exceeded|cannot allocate memory`)
-
-// tools runs programs on the package, with nothing of this program's environment.
-type tools struct {
+// A Runner runs programs on one package: with nothing of this program's environment, bounded in memory
+// and size of files, and so that nothing that they start outlives them.
+type Runner struct {
 	home  string    // empty folder
-	tmp   string    // folder for temporary files
+	temp  string    // folder for temporary files
 	epoch time.Time // SOURCE_DATE_EPOCH
-	log   io.Writer
+	log   io.Writer // of what programs write
 }
 
-func newTools(dir string, epoch time.Time, log io.Writer) (*tools, error) {
-	t := &tools{home: filepath.Join(dir, "home"), tmp: filepath.Join(dir, "tmp"), epoch: epoch, log: log}
-	for _, d := range []string{t.home, t.tmp} {
+// NewRunner returns a runner that keeps home and temporary files in dir.
+func NewRunner(dir string, epoch time.Time, log io.Writer) (*Runner, error) {
+	t := &Runner{home: filepath.Join(dir, "home"), temp: filepath.Join(dir, "tmp"), epoch: epoch, log: log}
+	for _, d := range []string{t.home, t.temp} {
 		if err := os.Mkdir(d, 0o700); err != nil {
 			return nil, fmt.Errorf("make folder: %w", err)
 		}
@@ -48,19 +47,19 @@ func newTools(dir string, epoch time.Time, log io.Writer) (*tools, error) {
 // call is one run of a program.
 type call struct {
 	dir    string
-	env    []string
+	env    []string // beside what all get
 	stdin  io.Reader
 	stdout io.Writer // nil: the log
 	args   []string  // with the program's name
 }
 
 // run runs a program and all that it starts until it ends or ctx does. Its failure is a *toolError.
-func (t *tools) run(ctx context.Context, c call) error {
+func (t *Runner) run(ctx context.Context, c call) error {
 	seconds := max(t.epoch.Unix(), 1) // dpkg-source takes 0 for not given
 	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
 	cmd.Dir = c.dir
 	cmd.Env = append([]string{
-		"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + t.home, "TMPDIR=" + t.tmp, "LC_ALL=C.UTF-8", "TZ=UTC",
+		"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + t.home, "TMPDIR=" + t.temp, "LC_ALL=C.UTF-8", "TZ=UTC",
 		"DPKG_COLORS=never", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0",
 		fmt.Sprintf("SOURCE_DATE_EPOCH=%d", seconds),
 	}, c.env...)
@@ -93,7 +92,7 @@ func limit(pid int) {
 }
 
 // output runs a program and returns what it writes, at most limit bytes.
-func (t *tools) output(ctx context.Context, limit int, c call) (string, error) {
+func (t *Runner) output(ctx context.Context, limit int, c call) (string, error) {
 	out := &bounded{limit: limit}
 	c.stdout = out
 	if err := t.run(ctx, c); err != nil {
@@ -117,44 +116,4 @@ func (b *bounded) Write(p []byte) (int, error) {
 		return 0, errors.New("too much output")
 	}
 	return b.text.Write(p)
-}
-
-// tellingLine keeps the last line that tells of an error, or the last line of all.
-type tellingLine struct {
-	line        []byte
-	last, error string
-}
-
-func (l *tellingLine) Write(p []byte) (int, error) {
-	for _, c := range p {
-		switch {
-		case c == '\n':
-			l.end()
-		case len(l.line) < 500:
-			l.line = append(l.line, c)
-		}
-	}
-	return len(p), nil
-}
-
-func (l *tellingLine) end() {
-	if line := strings.TrimSpace(string(l.line)); line != "" {
-		l.last = line
-		if strings.Contains(line, "error:") || outOfSpace.MatchString(line) {
-			l.error = line
-		}
-	}
-	l.line = l.line[:0]
-}
-
-func (l *tellingLine) String() string {
-	l.end()
-	if l.error != "" {
-		_, after, found := strings.Cut(l.error, "error: ")
-		if found {
-			return after
-		}
-		return l.error
-	}
-	return l.last
 }
