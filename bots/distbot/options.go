@@ -1,13 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -15,7 +15,6 @@ import (
 
 	"foundry/bots/internal/openkey"
 	"foundry/pkg/bot"
-	"foundry/pkg/debian"
 	"foundry/pkg/publish"
 	"foundry/pkg/trust"
 )
@@ -47,16 +46,14 @@ func (o *options) declare(fs *pflag.FlagSet) {
 	fs.StringVar(&o.description, "description", "", "description of the repository")
 	fs.StringVar(&o.origin, "origin", "", "origin of the repository, for apt's pinning (default: its name)")
 	fs.StringVar(&o.label, "label", "", "label of the repository, for apt's pinning (default: its name)")
-	fs.StringVar(&o.component, "component", "main", "component that all packages are in")
+	fs.StringVar(&o.component, "component", publish.DefaultComponent, "component that all packages are in")
 	fs.StringVar(&o.serve, "serve", "", "`address` at which to serve the repository over http, such as :8080 or [::1]:8080 (default: not at all)")
 	fs.StringVar(&o.uri, "uri", "", "`URI` under which clients reach the repository, for the .sources files in it")
 	fs.DurationVar(&o.validFor, "valid-for", publish.DefaultValidFor, "how long clients believe metadata that is not signed anew")
 }
 
-var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+~_.-]*$`)
-
 func (o *options) check() error {
-	if !names.MatchString(o.name) {
+	if !publish.ValidName(o.name) {
 		return bot.Usage(fmt.Sprintf("--name %q: not a name", o.name), `use letters, digits, "-", "_" and "."`)
 	}
 	if len(o.codenames) == 0 {
@@ -67,19 +64,19 @@ func (o *options) check() error {
 	}
 	for _, c := range o.codenames {
 		codename, suite, aliased := strings.Cut(c, "=")
-		if !names.MatchString(codename) || aliased && !names.MatchString(suite) {
+		if !publish.ValidName(codename) || aliased && !publish.ValidName(suite) {
 			return bot.Usage(fmt.Sprintf("--codename %q: not a codename", c), "give one such as bookworm, or bookworm=stable")
 		}
 	}
 	for _, a := range o.arches {
-		if !debian.Architecture(a).Valid() || a == "all" || a == "any" || a == "source" {
+		if !publish.ValidArchitecture(a) {
 			return bot.Usage(fmt.Sprintf("--arch %q: not an architecture of machines", a), "give one such as amd64; source packages and those for all architectures are always served")
 		}
 	}
-	if !names.MatchString(o.component) {
+	if !publish.ValidName(o.component) {
 		return bot.Usage(fmt.Sprintf("--component %q: not a component", o.component), "use one such as main")
 	}
-	if o.validFor < time.Hour {
+	if o.validFor < publish.MinValidFor {
 		return bot.Usage(fmt.Sprintf("--valid-for %s: must be at least 1h", o.validFor), "a few days give you time to mend a distbot that has stopped")
 	}
 	if o.serve != "" {
@@ -91,18 +88,12 @@ func (o *options) check() error {
 }
 
 func (o *options) suites() []publish.Suite {
-	or := func(a, b string) string {
-		if a == "" {
-			return b
-		}
-		return a
-	}
 	var suites []publish.Suite
 	for _, c := range o.codenames {
 		codename, suite, _ := strings.Cut(c, "=")
 		suites = append(suites, publish.Suite{
 			Codename: codename, Suite: suite, Component: o.component, Architectures: o.arches,
-			Origin: or(o.origin, o.name), Label: or(o.label, o.name), Description: o.description,
+			Origin: cmp.Or(o.origin, o.name), Label: cmp.Or(o.label, o.name), Description: o.description,
 		})
 	}
 	return suites

@@ -82,7 +82,7 @@ func (w *watcher) pollOnce(ctx, reading context.Context) error {
 	if err != nil && reading.Err() != nil {
 		return errors.New("stopped before all repositories were polled")
 	}
-	return bot.Hint(err, gitrepo.Hint(err))
+	return err
 }
 
 // follow polls one repository again and again.

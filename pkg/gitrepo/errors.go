@@ -10,50 +10,55 @@ import (
 	"unicode/utf8"
 )
 
-// What can be wrong with a repository. Errors of this package wrap one of these where it is known.
+// What can be wrong with a repository. Errors of this package wrap one of these where it is known, and
+// have its hint.
 var (
 	// ErrURL says that a URL or spec is malformed or not allowed.
-	ErrURL = errors.New("invalid repository")
+	ErrURL error = &problem{
+		"invalid repository",
+		"give an absolute path or a URL of http, https, ssh, git or file, then #branch, #tags/NAME, #GLOB or #COMMIT",
+	}
 	// ErrNoRepository says that there is no git repository at a URL.
-	ErrNoRepository = errors.New("no such repository")
+	ErrNoRepository error = &problem{"no such repository", "try: git ls-remote URL"}
 	// ErrNoBranch says that a repository lacks a branch or tag.
-	ErrNoBranch = errors.New("no such branch")
+	ErrNoBranch error = &problem{"no such branch", "list what is there with: git ls-remote URL; tags are written tags/NAME"}
 	// ErrNoCommit says that a repository does not have a commit, or not any more.
-	ErrNoCommit = errors.New("no such commit")
+	ErrNoCommit error = &problem{"no such commit", "the branch was rewritten since; push again, or announce its new head"}
 	// ErrAuth says that the repository's host wants other credentials, or is itself not known to ssh.
-	ErrAuth = errors.New("authentication refused")
+	ErrAuth error = &problem{
+		"authentication refused",
+		"give git credentials for the host (ssh key and known_hosts, .netrc or a credential helper) as the user who runs this",
+	}
 	// ErrUnreachable says that the repository's host gives no answer.
-	ErrUnreachable = errors.New("host unreachable")
+	ErrUnreachable error = &problem{"host unreachable", "check the host's name, the network and proxies"}
 	// ErrUnsafe says that a tree holds what may not be written to a folder.
-	ErrUnsafe = errors.New("unsafe tree")
+	ErrUnsafe error = &problem{text: "unsafe tree"}
 	// ErrSubmodule says that a tree has submodules, which are not fetched.
-	ErrSubmodule = errors.New("submodules are not supported")
+	ErrSubmodule error = &problem{
+		"submodules are not supported",
+		"put the submodule's files into the branch, or package them as an orig tarball of their own",
+	}
 	// ErrUnsigned says that a commit has no signature.
-	ErrUnsigned = errors.New("commit is not signed")
+	ErrUnsigned error = &problem{"commit is not signed", "sign commits with OpenPGP: git config commit.gpgSign true"}
 	// ErrSignature says that the kind of signature of a commit cannot be verified.
-	ErrSignature = errors.New("signature is not supported")
+	ErrSignature error = &problem{"signature is not supported", "sign commits with OpenPGP: git config gpg.format openpgp"}
+
+	errNoGit error = &problem{"git is not installed", "apt-get install git"}
 )
+
+// problem is an error that a person can do something about.
+type problem struct{ text, hint string }
+
+func (p *problem) Error() string { return p.text }
+
+// Hint says what to do about it, in one line.
+func (p *problem) Hint() string { return p.hint }
 
 // Hint says in one line what a person can do about err, or "".
 func Hint(err error) string {
-	for _, h := range []struct {
-		err  error
-		hint string
-	}{
-		{ErrURL, "give an absolute path or a URL of http, https, ssh, git or file, then #branch, #tags/NAME, #GLOB or #COMMIT"},
-		{ErrNoRepository, "try: git ls-remote URL"},
-		{ErrNoBranch, "list what is there with: git ls-remote URL; tags are written tags/NAME"},
-		{ErrNoCommit, "the branch was rewritten since; push again, or announce its new head"},
-		{ErrAuth, "give git credentials for the host (ssh key and known_hosts, .netrc or a credential helper) as the user who runs this"},
-		{ErrUnreachable, "check the host's name, the network and proxies"},
-		{ErrSubmodule, "put the submodule's files into the branch, or package them as an orig tarball of their own"},
-		{ErrUnsigned, "sign commits with OpenPGP: git config commit.gpgSign true"},
-		{ErrSignature, "sign commits with OpenPGP: git config gpg.format openpgp"},
-		{exec.ErrNotFound, "install git: apt install git"},
-	} {
-		if errors.Is(err, h.err) {
-			return h.hint
-		}
+	var p *problem
+	if errors.As(err, &p) {
+		return p.hint
 	}
 	return ""
 }
@@ -113,7 +118,7 @@ func explain(ctx context.Context, err error, stderr string) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, exec.ErrNotFound):
-		return fmt.Errorf("run git: %w", exec.ErrNotFound)
+		return errNoGit
 	}
 	line := tellingLine(stderr)
 	for _, s := range symptoms {

@@ -10,10 +10,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"foundry/pkg/message"
-	"foundry/pkg/trust"
 )
 
 // ErrUnknownCodename says that the repository does not have the codename of an upload.
@@ -27,36 +24,6 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("refuse %s: %s", e.File, e.Reason) }
-
-// Suite describes one codename of a repository (Release fields of the Debian repository format).
-type Suite struct {
-	Codename      string
-	Suite         string   // alias such as "stable"; empty for none
-	Component     string   // default "main"
-	Architectures []string // without "source" and "all"
-	Origin        string
-	Label         string
-	Description   string
-}
-
-// Defaults of Options.
-const (
-	DefaultValidFor = 10 * 24 * time.Hour
-	DefaultRetain   = 14 * 24 * time.Hour
-)
-
-// Options describe a repository on disk.
-type Options struct {
-	Dir      string        // state: database, pool, lock
-	Output   string        // what is served
-	Archive  string        // name of the repository, "main": letters, digits, "-", "_", "."
-	Suites   []Suite       // at least one
-	Signer   trust.Signer  // of the metadata
-	ValidFor time.Duration // from signing to Valid-Until; zero is DefaultValidFor
-	Retain   time.Duration // how long dropped packages can still be fetched; zero is DefaultRetain
-	URI      string        // where Output is served; empty if not known
-	Log      zerolog.Logger
-}
 
 // Upload is what one signed build brings: paths of local files, verified against the message that
 // named them.

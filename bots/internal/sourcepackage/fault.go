@@ -28,7 +28,7 @@ func GitFault(err error) error {
 			return PackageFault(err.Error(), gitrepo.Hint(err))
 		}
 	}
-	return bot.Hint(err, gitrepo.Hint(err))
+	return err
 }
 
 // toolFault decides whose fault the failure of a program is. One that is missing, killed by others or

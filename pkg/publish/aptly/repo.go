@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -51,8 +50,12 @@ func Open(ctx context.Context, opts publish.Options) (*Repo, error) {
 }
 
 func open(ctx context.Context, opts publish.Options, now func() time.Time, step func(string)) (*Repo, error) {
-	if err := check(&opts); err != nil {
+	opts, err := opts.Complete()
+	if err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", opts.Archive, err)
+	}
+	if _, err := exec.LookPath("xz"); err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", opts.Archive, missingError{"xz", "xz-utils"})
 	}
 	r := &Repo{
 		opts: opts, now: now, step: step,
@@ -123,41 +126,6 @@ func (r *Repo) Close() (err error) {
 		r.unlock = nil
 	}
 	return err
-}
-
-// check fills in the defaults of o and tells what is wrong with the rest.
-func check(o *publish.Options) error {
-	if o.ValidFor == 0 {
-		o.ValidFor = publish.DefaultValidFor
-	}
-	if o.Retain == 0 {
-		o.Retain = publish.DefaultRetain
-	}
-	switch {
-	case o.Dir == "" || o.Output == "":
-		return errors.New("no folder given")
-	case filepath.Clean(o.Dir) == filepath.Clean(o.Output):
-		return errors.New("state and output folder must not be the same")
-	case !plainName(o.Archive):
-		return fmt.Errorf("bad name %q", o.Archive)
-	case o.Signer == nil:
-		return errors.New("no signing key given")
-	case o.ValidFor < time.Hour:
-		return fmt.Errorf("valid for %s, less than an hour", o.ValidFor)
-	case len(o.Suites) == 0:
-		return errors.New("no codename given")
-	}
-	if _, err := exec.LookPath("xz"); err != nil {
-		return missingError{"xz", "xz-utils"}
-	}
-	o.Suites = slices.Clone(o.Suites)
-	names := map[string]bool{}
-	for i := range o.Suites {
-		if err := checkSuite(&o.Suites[i], names); err != nil {
-			return fmt.Errorf("codename %q: %w", o.Suites[i].Codename, err)
-		}
-	}
-	return nil
 }
 
 // missingError says that a program is not installed.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,45 +56,6 @@ func recordKey(codename string, serial uint64) []byte {
 
 func droppedKey(codename, key string) []byte {
 	return fmt.Appendf(nil, "foundry dropped %s %s", codename, key)
-}
-
-var (
-	codenames     = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9+~_.-]*$`)
-	architectures = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
-)
-
-func plainName(s string) bool { return codenames.MatchString(s) && len(s) <= 128 }
-
-func checkSuite(s *publish.Suite, names map[string]bool) error {
-	if s.Component == "" {
-		s.Component = "main"
-	}
-	switch {
-	case !plainName(s.Codename), s.Suite != "" && !plainName(s.Suite):
-		return errors.New(`a name begins with a letter or digit; then "+", "~", "-", "_" and "." may follow`)
-	case !plainName(s.Component):
-		return fmt.Errorf("bad component %q", s.Component)
-	case strings.ContainsAny(s.Origin+s.Label+s.Description, "\n\r"):
-		return errors.New("line break in origin, label or description")
-	case len(s.Architectures) == 0:
-		return errors.New("no architecture given")
-	}
-	for _, a := range s.Architectures {
-		if !architectures.MatchString(a) || a == "all" || a == "source" || a == "any" {
-			return fmt.Errorf("bad architecture %q", a)
-		}
-	}
-	for _, name := range []string{s.Codename, s.Suite} {
-		if name != "" && names[name] {
-			return fmt.Errorf("%q is given twice", name)
-		}
-		names[name] = true
-		if s.Suite == s.Codename {
-			break
-		}
-	}
-	s.Architectures = slices.Compact(slices.Sorted(slices.Values(s.Architectures)))
-	return nil
 }
 
 // load reads the state of the generation that is served. Where the served folder has lost it, the
