@@ -24,7 +24,7 @@ type foundry struct {
 	config  string
 	git     string
 	up      *exec.Cmd
-	ended   chan error // of up
+	ended   chan error               // of up
 	version string                   // published last
 	image   message.Image            // that it was built in
 	stages  map[string]time.Duration // of the last transaction, by topic
