@@ -110,13 +110,17 @@ func (c *client) announce(ctx context.Context, s *session, commit message.Commit
 	if err != nil {
 		return fmt.Errorf("announce %s: %w", commit.Ref, err)
 	}
+	out := c.out
+	if c.JSON {
+		out = c.errs // the answer is one object
+	}
 	switch {
 	case c.JSON && !o.wait:
 		return printJSON(c.out, map[string]any{"context": m.Context, "id": m.ID, "announced": fresh})
 	case fresh:
-		fmt.Fprintf(c.out, "%s\n", m.Context)
+		fmt.Fprintf(out, "%s\n", m.Context)
 	default:
-		fmt.Fprintf(c.out, "%s (announced before; --rebuild builds it again)\n", m.Context)
+		fmt.Fprintf(out, "%s (announced before; --rebuild builds it again)\n", m.Context)
 	}
 	if !o.wait {
 		return nil
