@@ -98,7 +98,7 @@ func TestKillEveryBot(t *testing.T) {
 func (h *house) killInStep(name string) (pid int) {
 	if name == "watchbot" {
 		until(h.t, "a mirror", func() bool {
-			mirrors, _ := filepath.Glob(filepath.Join(h.state(), "git", "*"))
+			mirrors, _ := filepath.Glob(filepath.Join(h.state(), "heads", "*"))
 			return len(mirrors) > 0
 		})
 		return h.kill(h.pidOf(name))

@@ -86,7 +86,7 @@ func (c *client) submit(ctx context.Context, spec string, o submission) error {
 		return err
 	}
 	defer s.close()
-	commit, err := describe(ctx, spec, c.path("git"))
+	commit, err := describe(ctx, spec, c.path("heads"))
 	if err != nil {
 		return err
 	}

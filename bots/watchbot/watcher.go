@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -93,7 +94,9 @@ func (w *watcher) follow(ctx, reading context.Context, r *repository) {
 		if reading.Err() != nil {
 			return
 		}
-		health.note(err)
+		if health.note(err); err != nil {
+			w.bot.NoteError(fmt.Errorf("poll %s: %w", r.name, err))
+		}
 		timer := time.NewTimer(health.delay(w.interval))
 		select {
 		case <-reading.Done():

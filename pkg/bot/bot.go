@@ -144,7 +144,7 @@ func (b *Bot) State() bus.State {
 	return s
 }
 
-// noteError shows err in --list.
-func (b *Bot) noteError(err error) {
+// NoteError shows err in --list.
+func (b *Bot) NoteError(err error) {
 	b.setState(func(s *bus.State) { s.LastError = time.Now().UTC().Format(time.RFC3339) + " " + err.Error() })
 }

@@ -67,7 +67,7 @@ func (w *worker) handle(ctx context.Context, raw bus.Raw) error {
 	case errors.As(err, &rejected):
 		return w.reject(ctx, raw, rejected)
 	case err != nil: // such as a keyring that cannot be read at this moment
-		w.noteError(err)
+		w.NoteError(err)
 		w.Log.Warn().Err(err).Msg("message could not be checked, will be tried again")
 		return err
 	}
@@ -121,13 +121,13 @@ func (w *worker) settle(ctx context.Context, j *Job, raw bus.Raw, results []Resu
 		j.Log.Warn().Str("class", failure.Class).Str("reason", failure.Reason).Msg("failed")
 		results = append(results, w.failure(j.Body, failure))
 	case err != nil && raw.Delivery >= bus.MaxDeliver:
-		w.noteError(err)
+		w.NoteError(err)
 		j.Log.Error().Err(err).Msg("given up")
 		results = append(results, w.failure(j.Body, &Failure{
 			Class: message.ClassInfrastructure, Reason: err.Error(), Hint: HintOf(err),
 		}))
 	case err != nil:
-		w.noteError(err)
+		w.NoteError(err)
 		j.Log.Warn().Err(err).Str("hint", HintOf(err)).Int("delivery", raw.Delivery).Msg("trouble, will be tried again")
 		return err
 	}
