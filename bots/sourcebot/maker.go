@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-	"unicode"
 
 	"foundry/bots/internal/sourcepackage"
 	"foundry/pkg/bot"
@@ -157,7 +156,7 @@ func (m *maker) message(dsc *debian.Dsc, files []message.Artifact, r release) (*
 			BuildDependsIndep: dsc.Fields.Get("Build-Depends-Indep"), BuildConflicts: dsc.Fields.Get("Build-Conflicts"),
 			BuildConflictsArch: dsc.Fields.Get("Build-Conflicts-Arch"), BuildConflictsIndep: dsc.Fields.Get("Build-Conflicts-Indep"),
 		},
-		Files: files, Signer: m.signer, Committer: committer(m.commit), Time: m.commit.Time,
+		Files: files, Signer: m.signer, Committer: fmt.Sprintf("%s <%s>", m.commit.Committer, m.commit.CommitterEmail), Time: m.commit.Time,
 		Profiles: m.profiles, Options: m.buildOptions, Timeout: int(m.buildTimeout.Round(time.Second) / time.Second),
 	}
 	data, err := json.Marshal(source)
@@ -172,14 +171,3 @@ func (m *maker) message(dsc *debian.Dsc, files []message.Artifact, r release) (*
 
 // envelope is room for what a message has beside its content.
 const envelope = 8 << 10
-
-// committer names who committed, in at most 256 characters that can be seen.
-func committer(c gitrepo.Commit) string {
-	name := []rune(strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, fmt.Sprintf("%s <%s>", c.Committer, c.CommitterEmail)))
-	return string(name[:min(len(name), 256)])
-}

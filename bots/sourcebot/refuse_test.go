@@ -10,7 +10,6 @@ import (
 
 	"foundry/pkg/bot"
 	"foundry/pkg/debian"
-	"foundry/pkg/gitrepo"
 	"foundry/pkg/message"
 )
 
@@ -270,12 +269,18 @@ func TestSubmodule(t *testing.T) {
 	wantFailure(t, err, message.ClassPackage, "submodules are not supported", "orig tarball")
 }
 
+// TestCommitterIsFitForAMessage has a name longer than any field, which steers text besides.
 func TestCommitterIsFitForAMessage(t *testing.T) {
-	got := committer(gitrepo.Commit{Committer: strings.Repeat("é", 300) + "\u202e", CommitterEmail: "x"})
-	if n := len([]rune(got)); n != 256 {
-		t.Errorf("%d characters", n)
+	m, err := message.New(message.Bot{}, message.Sources, "x", "", &message.Source{Committer: strings.Repeat("é", 300) + "a\u202eb\x1b <x>"})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got := committer(gitrepo.Commit{Committer: "a\u202eb\x1b", CommitterEmail: "x"}); got != "ab <x>" {
-		t.Errorf("%q", got)
+	body, err := m.Body()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := body.(*message.Source).Committer
+	if n := len([]rune(got)); n != 256 || strings.ContainsAny(got, "\u202e\x1b") {
+		t.Errorf("%d characters: %q", n, got)
 	}
 }

@@ -144,7 +144,7 @@ func (m *Message) Body() (Body, error) {
 	return body, nil
 }
 
-// New makes the message with which bot answers parent (nil for a message that begins a
+// New makes the message with which bot answers parent (empty for a message that begins a
 // transaction, whose context is then given by body, see Commit) on topic. siblings tell apart
 // the several answers to one parent, such as architecture or codename. Foreign text in body, such
 // as the reason of a failure, is made fit by Line; body itself stays as it is.

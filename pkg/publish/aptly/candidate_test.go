@@ -7,31 +7,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"foundry/pkg/publish"
+	"foundry/pkg/publish/aptly/contents"
 	"foundry/pkg/publish/publishtest"
 )
 
 const control = "Package: hello\nVersion: 1.0\nArchitecture: amd64\n"
-
-func TestSplitSource(t *testing.T) {
-	for field, want := range map[string][2]string{
-		"hello":         {"hello", "2"},
-		"hello (1.0-1)": {"hello", "1.0-1"},
-		"hello(1:1.0)":  {"hello", "1:1.0"},
-		" hello  ( 1 )": {"hello", "1"},
-	} {
-		name, version := splitSource(field, "2")
-		if diff := cmp.Diff(want, [2]string{name, version}); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", field, diff)
-		}
-	}
-	want := []string{"gcc-12 12.2.0-14", "glibc 2.36-9"}
-	if diff := cmp.Diff(want, usedSources("gcc-12 (= 12.2.0-14), glibc (=2.36-9), odd, ")); diff != "" {
-		t.Errorf("Built-Using (-want +got):\n%s", diff)
-	}
-}
 
 // TestBuiltUsing keeps a source that a package of another one was built with.
 func TestBuiltUsing(t *testing.T) {
@@ -69,7 +50,11 @@ func FuzzReadDsc(f *testing.F) {
 		}
 		u := publish.Upload{Dsc: path, SourceFiles: files}
 		u.Source, u.Version = "hello", "1.0-1"
-		c, err := readSource(publishtest.Suites()[0], u)
+		p, err := contents.ReadSource(u)
+		if err != nil {
+			return
+		}
+		c, err := newCandidate(publishtest.Suites()[0], p)
 		if err != nil {
 			return
 		}
@@ -91,7 +76,11 @@ func FuzzControl(f *testing.F) {
 		path := publishtest.RawDeb(t, "control.tar", publishtest.MakeTar(t, "control", int64(len(text)), bytes.NewReader(text)))
 		u := publish.Upload{Files: []string{path}}
 		u.Source, u.Version = "hello", "1.0"
-		c, err := readBinary(t.Context(), publishtest.Suites()[0], u, path)
+		p, err := contents.ReadBinary(t.Context(), publishtest.Suites()[0], u, path)
+		if err != nil {
+			return
+		}
+		c, err := newCandidate(publishtest.Suites()[0], p)
 		if err != nil {
 			return
 		}

@@ -11,6 +11,7 @@ import (
 
 	"foundry/pkg/debian"
 	"foundry/pkg/message"
+	"foundry/pkg/publish/aptly/contents"
 )
 
 // entry is a package as a suite lists it. Entries are shared and never changed.
@@ -103,11 +104,11 @@ func newEntry(component string, p *deb.Package) (*entry, error) {
 		return nil, err
 	}
 	if p.Source != "" {
-		e.source, e.sourceVersion = splitSource(p.Source, p.Version)
+		e.source, e.sourceVersion = contents.SplitSource(p.Source, p.Version)
 	}
 	stanza := p.Stanza()
 	for _, field := range []string{"Built-Using", "Static-Built-Using"} {
-		e.usedSources = append(e.usedSources, usedSources(stanza[field])...)
+		e.usedSources = append(e.usedSources, contents.UsedSources(stanza[field])...)
 	}
 	dir := debian.PoolDir(component, e.source)
 	for _, f := range p.Files() {
@@ -132,25 +133,4 @@ func newEntry(component string, p *deb.Package) (*entry, error) {
 	text.WriteByte('\n')
 	e.paragraph = text.Bytes()
 	return e, nil
-}
-
-// splitSource splits a Source field, "name" or "name (version)" (Debian policy 5.6.1).
-func splitSource(field, version string) (name, sourceVersion string) {
-	name, rest, found := strings.Cut(field, "(")
-	if found {
-		version = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), ")"))
-	}
-	return strings.TrimSpace(name), version
-}
-
-// usedSources reads Built-Using, "name (= version), …" (Debian policy 7.8).
-func usedSources(field string) (list []string) {
-	for _, one := range strings.Split(field, ",") {
-		name, rest, found := strings.Cut(one, "(")
-		version := strings.TrimSpace(strings.TrimLeft(strings.TrimSuffix(strings.TrimSpace(rest), ")"), "= "))
-		if found && version != "" {
-			list = append(list, strings.TrimSpace(name)+" "+version)
-		}
-	}
-	return list
 }

@@ -51,7 +51,7 @@ func (r *Repo) export() error {
 	if err != nil {
 		return fmt.Errorf("export key: %w", err)
 	}
-	if err := writeChanged(filepath.Join(r.opts.Output, r.opts.Archive+".asc"), key); err != nil {
+	if err := disk.WriteChanged(filepath.Join(r.opts.Output, r.opts.Archive+".asc"), key); err != nil {
 		return err
 	}
 	if r.opts.URI == "" {
@@ -66,16 +66,9 @@ func (r *Repo) export() error {
 			}
 			b.WriteString(" " + line)
 		}
-		if err := writeChanged(filepath.Join(r.opts.Output, r.opts.Archive+"-"+s.Codename+".sources"), b.Bytes()); err != nil {
+		if err := disk.WriteChanged(filepath.Join(r.opts.Output, r.opts.Archive+"-"+s.Codename+".sources"), b.Bytes()); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func writeChanged(path string, data []byte) error {
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
-		return nil
-	}
-	return disk.WriteFile(path, data)
 }

@@ -32,8 +32,8 @@ const (
 	xzTimeout        = time.Minute
 )
 
-// ReadControl returns the control file of the binary package at path (deb(5)).
-func ReadControl(ctx context.Context, path string) (deb.Stanza, error) {
+// readControl returns the control file of the binary package at path (deb(5)).
+func readControl(ctx context.Context, path string) (deb.Stanza, error) {
 	d, err := debian.OpenDeb(path)
 	if err != nil {
 		return nil, err
@@ -108,9 +108,9 @@ func decompress(ctx context.Context, name string, r io.Reader) (content io.Reade
 	return nil, nil, fmt.Errorf("unknown compression of %s", name)
 }
 
-// ReadDsc returns the fields of the source control file at path and, for comparison, what stands
+// readDsc returns the fields of the source control file at path and, for comparison, what stands
 // below its signature. Whether the signature is good is for the caller of Include to know.
-func ReadDsc(path string) (stanza deb.Stanza, plain []byte, err error) {
+func readDsc(path string) (stanza deb.Stanza, plain []byte, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err
@@ -150,8 +150,8 @@ func parseStanza(text []byte) (deb.Stanza, error) {
 // their signatures.
 func SameBelowSignature(a, b string) bool {
 	if strings.HasSuffix(a, ".dsc") {
-		_, plainA, errA := ReadDsc(a)
-		_, plainB, errB := ReadDsc(b)
+		_, plainA, errA := readDsc(a)
+		_, plainB, errB := readDsc(b)
 		return errA == nil && errB == nil && bytes.Equal(bytes.TrimSpace(plainA), bytes.TrimSpace(plainB))
 	}
 	sumA, errA := builtSum(a)

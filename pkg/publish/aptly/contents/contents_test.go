@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 
 	"foundry/pkg/publish/publishtest"
@@ -48,7 +49,7 @@ func TestReadControl(t *testing.T) {
 	for name, member := range map[string][]byte{
 		"control.tar": plain, "control.tar.gz": gz(t, plain), "control.tar.xz": xz(t, plain), "control.tar.zst": encoder.EncodeAll(plain, nil),
 	} {
-		stanza, err := ReadControl(t.Context(), publishtest.RawDeb(t, name, member))
+		stanza, err := readControl(t.Context(), publishtest.RawDeb(t, name, member))
 		if err != nil || stanza["Package"] != "hello" {
 			t.Errorf("%s: %v, %v", name, stanza, err)
 		}
@@ -79,7 +80,7 @@ func TestReadControlRefuses(t *testing.T) {
 		"xz bomb":             {"control.tar.xz", xz(t, bomb), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			stanza, err := ReadControl(t.Context(), publishtest.RawDeb(t, c.member, c.data))
+			stanza, err := readControl(t.Context(), publishtest.RawDeb(t, c.member, c.data))
 			if err == nil || !strings.Contains(err.Error(), c.words) {
 				t.Errorf("%v, %v, want it to say %q", stanza, err, c.words)
 			}
@@ -90,3 +91,21 @@ func TestReadControlRefuses(t *testing.T) {
 type zeroReader struct{}
 
 func (zeroReader) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestSplitSource(t *testing.T) {
+	for field, want := range map[string][2]string{
+		"hello":         {"hello", "2"},
+		"hello (1.0-1)": {"hello", "1.0-1"},
+		"hello(1:1.0)":  {"hello", "1:1.0"},
+		" hello  ( 1 )": {"hello", "1"},
+	} {
+		name, version := SplitSource(field, "2")
+		if diff := cmp.Diff(want, [2]string{name, version}); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", field, diff)
+		}
+	}
+	want := []string{"gcc-12 12.2.0-14", "glibc 2.36-9"}
+	if diff := cmp.Diff(want, UsedSources("gcc-12 (= 12.2.0-14), glibc (=2.36-9), odd, ")); diff != "" {
+		t.Errorf("Built-Using (-want +got):\n%s", diff)
+	}
+}

@@ -3,6 +3,7 @@
 package disk
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +52,14 @@ func WriteFile(path string, data []byte) error {
 		_, err := f.Write(data)
 		return err
 	})
+}
+
+// WriteChanged writes data to path unless it is there already.
+func WriteChanged(path string, data []byte) error {
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+		return nil
+	}
+	return WriteFile(path, data)
 }
 
 // replace writes a file beside path with fill and renames it to path.

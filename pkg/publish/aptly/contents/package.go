@@ -1,0 +1,155 @@
+package contents
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/aptly-dev/aptly/deb"
+	"github.com/aptly-dev/aptly/utils"
+
+	"foundry/pkg/debian"
+	"foundry/pkg/publish"
+)
+
+// A Package is one of an upload, as aptly has it.
+type Package struct {
+	*deb.Package
+	Sources map[string]string // paths of the files by name; aptly sorts its own list as it likes
+}
+
+// Refuse is the error of a file that may not go in.
+func Refuse(path, format string, args ...any) error {
+	return &publish.RefusedError{File: filepath.Base(path), Reason: fmt.Sprintf(format, args...)}
+}
+
+// ReadBinary reads a binary package of an upload for the suite. What is not what the upload says is a
+// *publish.RefusedError.
+func ReadBinary(ctx context.Context, s publish.Suite, upload publish.Upload, file string) (*Package, error) {
+	base := filepath.Base(file)
+	extension := filepath.Ext(base)
+	if extension != ".deb" && extension != ".udeb" && extension != ".ddeb" {
+		return nil, Refuse(file, "not a binary package")
+	}
+	stanza, err := readControl(ctx, file)
+	if err != nil {
+		var missing *os.PathError
+		if errors.As(err, &missing) || ctx.Err() != nil {
+			return nil, err
+		}
+		return nil, Refuse(file, "%v", err)
+	}
+	p := deb.NewPackageFromControlFile(stanza)
+	if extension == ".udeb" {
+		p.IsUdeb = true
+	}
+	version, err := debian.ParseVersion(p.Version)
+	if err != nil {
+		return nil, Refuse(file, "%v", err)
+	}
+	source, sourceVersion := SplitSource(p.Source, p.Version)
+	if source == "" {
+		source = p.Name
+	}
+	switch {
+	case !debian.ValidPackageName(p.Name) || !debian.ValidPackageName(source):
+		return nil, Refuse(file, "bad package name %q of source %q", p.Name, source)
+	case base != p.Name+"_"+version.WithoutEpoch()+"_"+p.Architecture+extension:
+		return nil, Refuse(file, "holds %s %s for %s, which the file name does not say", p.Name, p.Version, p.Architecture)
+	case p.Architecture != "all" && !slices.Contains(s.Architectures, p.Architecture):
+		return nil, Refuse(file, "%s has no architecture %s", s.Codename, p.Architecture)
+	case source != upload.Source:
+		return nil, Refuse(file, "its source is %s, not %s", source, upload.Source)
+	case sourceVersion != upload.Version && !strings.HasPrefix(upload.Version, sourceVersion+"+b"):
+		return nil, Refuse(file, "its source version is %s, not %s", sourceVersion, upload.Version)
+	}
+	sums, err := utils.ChecksumsForFile(file)
+	if err != nil {
+		return nil, err
+	}
+	p.UpdateFiles(deb.PackageFiles{{Filename: base, Checksums: sums}})
+	return &Package{p, map[string]string{base: file}}, nil
+}
+
+// ReadSource reads the source package of an upload: the .dsc and exactly the files that it lists. What is
+// not what the upload says is a *publish.RefusedError.
+func ReadSource(upload publish.Upload) (*Package, error) {
+	stanza, _, err := readDsc(upload.Dsc)
+	if err != nil {
+		return nil, Refuse(upload.Dsc, "%v", err)
+	}
+	if stanza["Source"] != upload.Source || stanza["Version"] != upload.Version {
+		return nil, Refuse(upload.Dsc, "describes %s %s, not %s %s", stanza["Source"], stanza["Version"], upload.Source, upload.Version)
+	}
+	version, err := debian.ParseVersion(upload.Version)
+	if err != nil {
+		return nil, Refuse(upload.Dsc, "%v", err)
+	}
+	base := filepath.Base(upload.Dsc)
+	if !debian.ValidPackageName(upload.Source) || base != debian.DscName(upload.Source, version) {
+		return nil, Refuse(upload.Dsc, "not the file name of %s %s", upload.Source, upload.Version)
+	}
+	stanza["Package"] = stanza["Source"]
+	delete(stanza, "Source")
+	p, err := deb.NewSourcePackageFromControlFile(stanza)
+	if err != nil {
+		return nil, Refuse(upload.Dsc, "%v", err)
+	}
+	given := map[string]string{}
+	for _, file := range upload.SourceFiles {
+		if file != upload.Dsc {
+			given[filepath.Base(file)] = file
+		}
+	}
+	listed, sources := p.Files(), map[string]string{base: upload.Dsc}
+	for i, f := range listed {
+		file, ok := given[f.Filename]
+		if !ok || !debian.ValidFileName(f.Filename) {
+			return nil, Refuse(upload.Dsc, "lists %q, which was not given", f.Filename)
+		}
+		delete(given, f.Filename)
+		sums, err := utils.ChecksumsForFile(file)
+		if err != nil {
+			return nil, err
+		}
+		if f.Checksums.SHA256 != sums.SHA256 || f.Checksums.Size != sums.Size {
+			return nil, Refuse(file, "not the bytes that %s lists", filepath.Base(upload.Dsc))
+		}
+		listed[i].Checksums = sums
+		sources[f.Filename] = file
+	}
+	for name := range given {
+		return nil, Refuse(name, "not listed in %s", filepath.Base(upload.Dsc))
+	}
+	sums, err := utils.ChecksumsForFile(upload.Dsc)
+	if err != nil {
+		return nil, err
+	}
+	p.UpdateFiles(append(listed, deb.PackageFile{Filename: base, Checksums: sums}))
+	return &Package{p, sources}, nil
+}
+
+// SplitSource splits a Source field, "name" or "name (version)" (Debian policy 5.6.1).
+func SplitSource(field, version string) (name, sourceVersion string) {
+	name, rest, found := strings.Cut(field, "(")
+	if found {
+		version = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), ")"))
+	}
+	return strings.TrimSpace(name), version
+}
+
+// UsedSources reads Built-Using, "name (= version), …" (Debian policy 7.8).
+func UsedSources(field string) (list []string) {
+	for _, one := range strings.Split(field, ",") {
+		name, rest, found := strings.Cut(one, "(")
+		version := strings.TrimSpace(strings.TrimLeft(strings.TrimSuffix(strings.TrimSpace(rest), ")"), "= "))
+		if found && version != "" {
+			list = append(list, strings.TrimSpace(name)+" "+version)
+		}
+	}
+	return list
+}
