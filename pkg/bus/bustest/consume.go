@@ -140,11 +140,11 @@ func consumeNew(t *testing.T, o Opener) {
 func consumeSince(t *testing.T, o Opener) {
 	m := o.Connect(t)
 	publish(t, m, many(message.Builds, "amd64", 0, 2)...)
-	time.Sleep(300 * time.Millisecond) // not to wait for anything: the messages are to be old
+	time.Sleep(2 * time.Second) // not to wait for anything: the messages are to be old
 	cut := time.Now()
 	publish(t, m, raw(message.Builds, "amd64", 2))
 	e := endpoint("pub/test")
-	e.From = bus.From{Since: time.Since(cut) + 100*time.Millisecond}
+	e.From = bus.From{Since: time.Since(cut) + time.Second} // a slow machine has until then to open the endpoint
 	c := consume(t, m, e, nil)
 	if got := c.next(t); got.ID != raw(message.Builds, "amd64", 2).ID {
 		t.Errorf("received %s", got.Payload)
