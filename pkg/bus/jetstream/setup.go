@@ -122,9 +122,13 @@ func (c *Conn) withoutJetStream(err error) error {
 	}
 }
 
+// codeNoSpace is the server's answer when its storage, less what other streams have reserved, is
+// smaller than a stream may grow (JSStorageResourcesExceededErr).
+const codeNoSpace = 10047
+
 func (c *Conn) setUpError(what string, err error) error {
 	var api *jetstream.APIError
-	if errors.As(err, &api) && api.ErrorCode == 10047 {
+	if errors.As(err, &api) && api.ErrorCode == codeNoSpace {
 		return &Error{
 			fmt.Errorf("make %s: %w", what, err),
 			"the server has too little space for it: free some, or raise max_file_store",
