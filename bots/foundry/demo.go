@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -55,7 +53,6 @@ type demo struct {
 	serve           string // address of the apt repository
 	git             *demoGit
 	begun           time.Time
-	progress        atomic.Pointer[progress] // what is shown while stages run
 }
 
 func (c *client) demo(ctx context.Context, release, mirror string) error {
@@ -69,7 +66,7 @@ func (c *client) demo(ctx context.Context, release, mirror string) error {
 	}
 	defer logFile.Close()
 	bots := *c
-	bots.errs, bots.JSON = &troubleTeller{log: logFile, tell: d.tell}, true
+	bots.errs, bots.JSON = logFile, true
 	signals := make(chan os.Signal, 4)
 	up := make(chan struct{})
 	ended := make(chan error, 1)
@@ -107,28 +104,6 @@ func or(a, b string) string {
 
 func (d *demo) say(format string, args ...any) {
 	fmt.Fprintf(d.out, "%s\n", bot.Printable(fmt.Sprintf(format, args...)))
-}
-
-// tell shows trouble that a bot has written into its log.
-func (d *demo) tell(trouble string) {
-	if p := d.progress.Load(); p != nil {
-		p.note("  ! " + trouble)
-	}
-}
-
-// troubleTeller keeps the log of the bots and tells of warnings and errors in it.
-type troubleTeller struct {
-	log  io.Writer
-	tell func(trouble string)
-}
-
-// Write takes one line of JSON.
-func (t *troubleTeller) Write(line []byte) (int, error) {
-	var event struct{ Level, Bot, Error, Message string }
-	if json.Unmarshal(line, &event) == nil && event.Error != "" && (event.Level == "warn" || event.Level == "error") {
-		t.tell(event.Bot + ": " + event.Message + ": " + event.Error)
-	}
-	return t.log.Write(line)
 }
 
 // prepare makes a fresh state folder, configuration, keys and git repository.
@@ -222,11 +197,7 @@ func (d *demo) play(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("wait for the announcement of %s: %w", hash, err)
 	}
-	p := newProgress(d.out)
-	d.progress.Store(p)
-	t, err := s.follow(ctx, name, p.update)
-	d.progress.Store(nil)
-	p.close()
+	t, err := s.followShown(ctx, name, newProgress(d.out))
 	if err != nil {
 		return err
 	}

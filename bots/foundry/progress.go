@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -76,6 +77,13 @@ func (p *progress) update(t *transaction, e entry) {
 	if p.live {
 		p.draw()
 	}
+}
+
+// waiting returns the steps that are shown to run.
+func (p *progress) waiting() []step {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.running)
 }
 
 // note shows a line among the stages.

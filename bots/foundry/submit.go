@@ -152,9 +152,7 @@ func (c *client) wait(ctx context.Context, s *session, name string, timeout time
 	if c.JSON {
 		out = c.errs
 	}
-	p := newProgress(out)
-	t, err := s.follow(ctx, name, p.update)
-	p.close()
+	t, err := s.followShown(ctx, name, newProgress(out))
 	if errors.Is(err, context.DeadlineExceeded) {
 		return bot.Hint(fmt.Errorf("%s has not ended after %s", name, timeout), "it goes on; see foundry show "+name)
 	}

@@ -121,13 +121,13 @@ func (w *worker) settle(ctx context.Context, j *Job, raw bus.Raw, results []Resu
 		j.Log.Warn().Str("class", failure.Class).Str("reason", failure.Reason).Msg("failed")
 		results = append(results, w.failure(j.Body, failure))
 	case err != nil && raw.Delivery >= bus.MaxDeliver:
-		w.NoteError(err)
+		w.NoteError(fmt.Errorf("%s: %w", j.Message.Context, err))
 		j.Log.Error().Err(err).Msg("given up")
 		results = append(results, w.failure(j.Body, &Failure{
 			Class: message.ClassInfrastructure, Reason: err.Error(), Hint: HintOf(err),
 		}))
 	case err != nil:
-		w.NoteError(err)
+		w.NoteError(fmt.Errorf("%s: %w", j.Message.Context, err))
 		j.Log.Warn().Err(err).Str("hint", HintOf(err)).Int("delivery", raw.Delivery).Msg("trouble, will be tried again")
 		return err
 	}
