@@ -9,14 +9,9 @@ import (
 	"foundry/pkg/message"
 )
 
-// describe finds the commit that spec (URL, URL#branch or URL#commit) means. What it has to fetch
+// describe finds the commit that text (URL, URL#branch or URL#commit) means. What it has to fetch
 // for that is kept below dir.
-func describe(ctx context.Context, spec, dir string) (message.Commit, error) {
-	c, err := lookUp(ctx, spec, dir)
-	return c, bot.Hint(err, gitrepo.Hint(err))
-}
-
-func lookUp(ctx context.Context, text, dir string) (message.Commit, error) {
+func describe(ctx context.Context, text, dir string) (message.Commit, error) {
 	spec, err := gitrepo.ParseSpec(text)
 	if err != nil {
 		return message.Commit{}, err

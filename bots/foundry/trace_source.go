@@ -207,7 +207,7 @@ func (t *tracer) traceGit(ctx context.Context) *link {
 }
 
 func (t *tracer) fetchCommit(ctx context.Context, source *message.Source) (gitrepo.Commit, error) {
-	mirror, err := gitrepo.OpenMirror(filepath.Join(t.state, "git"), source.Repository)
+	mirror, err := gitrepo.OpenMirror(filepath.Join(t.state, "mirrors"), source.Repository)
 	if err == nil {
 		err = mirror.Fetch(ctx, source.Ref, source.Branch)
 	}
@@ -216,8 +216,7 @@ func (t *tracer) fetchCommit(ctx context.Context, source *message.Source) (gitre
 		commit, err = mirror.Commit(ctx, source.Ref)
 	}
 	if err != nil {
-		hint := strings.Join(nonEmpty(gitrepo.Hint(err), "--offline leaves this out"), "; ")
-		return commit, bot.Hint(err, hint)
+		return commit, fmt.Errorf("%w (--offline leaves this out)", err)
 	}
 	return commit, nil
 }
