@@ -50,6 +50,9 @@ func (o *options) check() error {
 	if err := o.checkBases(); err != nil {
 		return err
 	}
+	if err := checkOpen("mirror", o.Mirror); err != nil {
+		return err
+	}
 	if u, err := url.Parse(o.Mirror); err != nil || !isArchive(u) {
 		return bot.Usage(fmt.Sprintf("--mirror %q: not the URI of an archive", o.Mirror), "use one such as http://deb.debian.org/debian")
 	}
@@ -87,6 +90,9 @@ func (o *options) checkBases() error {
 func (o *options) checkRepositories() error {
 	o.sources = nil
 	for n, text := range o.Repositories {
+		if err := checkOpen("repository", text); err != nil {
+			return err
+		}
 		fields := strings.Fields(text)
 		const hint = `write "URI SUITE COMPONENT…", as in "https://apt.example.org/debian bookworm main"`
 		if len(fields) < 2 {
@@ -117,6 +123,17 @@ func (o *options) checkRepositories() error {
 		if err := checkKeyring("keyring", path); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkOpen refuses a URI that may hold a password or token: source lists stand in the images and
+// logs of every package. The error does not quote it, for errors are kept and shown too. What looks
+// like one is refused whether or not it can be parsed.
+func checkOpen(flag, text string) error {
+	if strings.ContainsAny(text, "@?#") {
+		return bot.Usage(fmt.Sprintf("--%s: a URI with a user name, a password or a query does not belong in a source list", flag),
+			`name an archive that asks for none, such as a mirror on this network or a folder (file:/srv/debian); in a path "@" is written %40`)
 	}
 	return nil
 }

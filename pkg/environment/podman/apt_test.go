@@ -155,3 +155,21 @@ func FuzzParseManifest(f *testing.F) {
 		}
 	})
 }
+
+// TestCheckURI wants no word of a password or token in an error, however the URI is written.
+func TestCheckURI(t *testing.T) {
+	for _, uri := range []string{"http://deb.debian.org/debian", "https://x:8080/a%40b", "file:/srv/debian", "file:///srv/debian"} {
+		if err := checkURI(uri); err != nil {
+			t.Errorf("%s: %v", uri, err)
+		}
+	}
+	for _, uri := range []string{
+		"http://x/a b", "http://x/[a]", "http:///debian", "ftp://x/debian", "file:debian", "http://x/%zz", "",
+		"http://ann:hunter2@x/debian", "http://hunter2@x/debian", "http://ann:hunter2@x:y/debian", "http://ann:hunter2/@x/debian",
+		"http://ann:hunter2%zz@x/debian", "http://ann:hunter2 @x/debian", "ann:hunter2@x/debian", "http://x/debian?token=hunter2", "http://x/debian#hunter2",
+	} {
+		if err := checkURI(uri); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", uri, err)
+		}
+	}
+}
