@@ -26,6 +26,13 @@ const (
 	maxLog     = 512 << 20 // bytes of the log, before compression
 )
 
+// When a build fails and a file system that it writes to has less than minFree bytes left, the host
+// is taken to be in trouble and not the package: build.sh ends with statusFull then.
+const (
+	minFree    = 32 << 20
+	statusFull = 75
+)
+
 // A builder is the work of buildbot.
 type builder struct {
 	*options
@@ -196,6 +203,7 @@ func (w *work) environment() []string {
 		"DSC=" + w.p.Files[0].Name, "PARENT=" + parent, "TREE=" + parent + "/" + w.p.Source + "-" + w.version.Upstream,
 		"DISTRIBUTION=" + w.p.Codename, "BUILD=" + w.kinds(), "CHANGES=" + w.changes,
 		"MAX_BYTES=" + strconv.FormatInt(maxResults, 10), "WRAP=" + wrap,
+		"MIN_FREE=" + strconv.Itoa(minFree), "FULL=" + strconv.Itoa(statusFull),
 		"OPTIONS=" + strings.Join(options, " "), "PROFILES=" + strings.Join(w.p.Profiles, " "),
 	}
 }
@@ -219,8 +227,8 @@ func (w *work) judge(status int, err error, log message.Artifact, tail []string)
 		return err
 	case status == 0:
 		return nil
-	case slices.ContainsFunc(tail, func(line string) bool { return strings.Contains(line, "No space left on device") }):
-		return bot.Hint(errors.New("build ran out of disk space"), "make room in the cache folder")
+	case status == statusFull:
+		return bot.Hint(errors.New("build ran out of disk space"), "make room in the cache and state folders of buildbot")
 	}
 	switch w.stage {
 	case "unpack":

@@ -1,7 +1,8 @@
 # Run by /bin/sh -e as root of an instance. /in has the source package, /out takes what was built.
 # From the environment: DSC, PARENT and TREE (where to build), DISTRIBUTION, BUILD (kinds of
 # packages), CHANGES (name of the .changes), MAX_BYTES (of all results), WRAP (a command to run
-# the build with, or empty), OPTIONS and PROFILES.
+# the build with, or empty), MIN_FREE (bytes of free space below which a disk is full) and FULL (the
+# exit status for that), OPTIONS and PROFILES.
 as_build() {
 	setpriv --reuid=build --regid=build --clear-groups --no-new-privs $WRAP \
 		/usr/bin/env -i PATH="$PATH" LC_ALL=C.UTF-8 TZ=UTC HOME=/nonexistent USER=build LOGNAME=build \
@@ -12,6 +13,22 @@ refuse() {
 	echo "buildbot: $1"
 	exit 1
 }
+
+# A status of its own says that a file system is full that a build writes to, measured and not read
+# in the log, where a package may say anything. It replaces the status of any failure.
+full() {
+	free=$(stat -f -c '%a * %S' "$1" 2>/dev/null) && [ $(($free)) -lt "$MIN_FREE" ]
+}
+judge() {
+	status=$?
+	[ $status = 0 ] && exit 0
+	[ $status = "$FULL" ] && status=1
+	for place in "$PARENT" /tmp /var/tmp /out; do
+		if full "$place"; then status=$FULL; fi
+	done
+	exit $status
+}
+trap judge EXIT
 
 stage unpack
 install -d -o build -g build "$PARENT"

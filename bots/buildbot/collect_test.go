@@ -166,7 +166,7 @@ func TestCollectScript(t *testing.T) {
 			}
 			text := strings.ReplaceAll(begin+"cd \"$PARENT\"\n"+test.do+"\n"+end, "/out", out)
 			cmd := exec.Command("/bin/sh", "-e", "-c", text)
-			cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "PARENT=" + build, "CHANGES=hello_1.0_amd64.changes", "MAX_BYTES=1048576"}
+			cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "PARENT=" + build, "CHANGES=hello_1.0_amd64.changes", "MAX_BYTES=1048576", "MIN_FREE=0", "FULL=75"}
 			said, err := cmd.CombinedOutput()
 			if test.want != "" {
 				if err == nil || !strings.Contains(string(said), "buildbot: ") || !strings.Contains(string(said), test.want) {
@@ -183,6 +183,53 @@ func TestCollectScript(t *testing.T) {
 				t.Errorf("%v: %s(-want +got)\n%s", err, said, diff)
 			}
 		})
+	}
+}
+
+// TestFullDisk sees that build.sh measures whether there is room when a build has failed, and that a
+// package cannot end with the status that says there is none.
+func TestFullDisk(t *testing.T) {
+	begin, _, _ := strings.Cut(script, "stage unpack\n")
+	for _, test := range []struct {
+		name, do, minFree string
+		want              int
+	}{
+		{"Built", "true", "0", 0},
+		{"BuiltOnFull", "true", "9000000000000000000", 0},
+		{"Failed", "exit 2", "0", 2},
+		{"FailedOnFull", "exit 2", "9000000000000000000", statusFull},
+		{"Errexit", "false; exit 3", "9000000000000000000", statusFull},
+		{"Pretends", fmt.Sprintf("exit %d", statusFull), "0", 1},
+		{"NoFolder", "PARENT=/nonexistent; exit 2", "0", 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cmd := exec.Command("/bin/sh", "-e", "-c", strings.ReplaceAll(begin, "/out", t.TempDir())+test.do)
+			cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "PARENT=" + t.TempDir(), "MIN_FREE=" + test.minFree, fmt.Sprintf("FULL=%d", statusFull)}
+			said, _ := cmd.CombinedOutput() // the status says how it ended
+			if got := cmd.ProcessState.ExitCode(); got != test.want || len(said) > 0 {
+				t.Errorf("status %d, want %d: %s", got, test.want, said)
+			}
+		})
+	}
+}
+
+// TestJudge wants a package at fault for what it says, and the host for what was measured.
+func TestJudge(t *testing.T) {
+	w := newTestWork(t)
+	for _, test := range []struct {
+		status int
+		tail   []string
+		fault  bool // of the package
+	}{
+		{2, []string{"cannot do it"}, true},
+		{2, []string{"cc: No space left on device"}, true},
+		{statusFull, []string{"cannot do it"}, false},
+	} {
+		err := w.judge(test.status, nil, message.Artifact{}, test.tail)
+		var failure *bot.Failure
+		if err == nil || errors.As(err, &failure) != test.fault || !test.fault && bot.HintOf(err) == "" {
+			t.Errorf("status %d, %q: %v, want a fault of the package: %v", test.status, test.tail, err, test.fault)
+		}
 	}
 }
 
