@@ -45,20 +45,32 @@ func (e hintError) Unwrap() error  { return e.error }
 func (e hintError) Hint() string   { return e.hint }
 func (e usageError) Unwrap() error { return e.error }
 
-// Hint adds to err a line that tells a person what to do.
+// Hint adds to err a line that tells a person what to do, unless err carries one already: who is
+// nearer to the trouble knows better.
 func Hint(err error, hint string) error {
-	if err == nil || hint == "" {
+	if err == nil || hint == "" || HintOf(err) != "" {
 		return err
 	}
 	return hintError{err, hint}
 }
 
-// HintOf returns the hint that err carries, or "". Any error of the tree that has a method
-// Hint() string counts.
+// HintOf returns the first hint that is not empty of those that err and what it wraps carry, or "".
+// Any error that has a method Hint() string counts.
 func HintOf(err error) string {
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		return h.Hint()
+	if h, ok := err.(interface{ Hint() string }); ok {
+		if hint := h.Hint(); hint != "" {
+			return hint
+		}
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return HintOf(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			if hint := HintOf(one); hint != "" {
+				return hint
+			}
+		}
 	}
 	return ""
 }

@@ -40,7 +40,7 @@ func (k Kind) Open(ctx context.Context, b *bot.Bot, spec string) (signer trust.S
 }
 
 func (k Kind) explain(err error) error {
-	return advise(fmt.Errorf("open %s: %w", k.Name, err),
+	return bot.Hint(fmt.Errorf("open %s: %w", k.Name, err),
 		`give a key file or the fingerprint of a key that "gpg --list-secret-keys" shows with --gpg-key`)
 }
 
@@ -48,15 +48,7 @@ func (k Kind) explain(err error) error {
 // the first build.
 func (k Kind) Try(ctx context.Context, signer trust.Signer) error {
 	if _, err := signer.Detach(ctx, []byte("trial\n")); err != nil {
-		return advise(fmt.Errorf("try %s: %w", k.Name, err), "renew the key, or give another with --gpg-key")
+		return bot.Hint(fmt.Errorf("try %s: %w", k.Name, err), "renew the key, or give another with --gpg-key")
 	}
 	return nil
-}
-
-// advise adds what to do, unless the error itself knows better.
-func advise(err error, hint string) error {
-	if bot.HintOf(err) != "" {
-		return err
-	}
-	return bot.Hint(err, hint)
 }
