@@ -45,10 +45,17 @@ func (e hintError) Unwrap() error  { return e.error }
 func (e hintError) Hint() string   { return e.hint }
 func (e usageError) Unwrap() error { return e.error }
 
-// Hint adds to err a line that tells a person what to do, unless err carries one already: who is
-// nearer to the trouble knows better.
+// Hint adds to err a line that tells a person what to do, unless what err wraps carries one already:
+// who is nearer to the trouble knows better. What Hint itself has returned gets the new hint in place
+// of the old one, for a caller who has learned more.
 func Hint(err error, hint string) error {
-	if err == nil || hint == "" || HintOf(err) != "" {
+	if err == nil || hint == "" {
+		return err
+	}
+	if h, ok := err.(hintError); ok {
+		return hintError{h.error, hint}
+	}
+	if HintOf(err) != "" {
 		return err
 	}
 	return hintError{err, hint}

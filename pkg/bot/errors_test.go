@@ -31,6 +31,8 @@ func TestHintOf(t *testing.T) {
 		{"empty", Hint(plain, ""), ""},
 		{"inner wins", Hint(fmt.Errorf("y: %w", Hint(plain, "exact")), "general"), "exact"},
 		{"inner of another package wins", Hint(fmt.Errorf("y: %w", ownHint{"exact", nil}), "general"), "exact"},
+		{"replaced", Hint(Hint(plain, "a"), "b"), "b"},
+		{"not replaced by nothing", Hint(Hint(plain, "a"), ""), "a"},
 		{"empty inner", Hint(ownHint{"", plain}, "general"), "general"},
 		{"past an empty one", ownHint{"", Hint(plain, "exact")}, "exact"},
 		{"joined", errors.Join(plain, ownHint{"", plain}, Hint(plain, "b")), "b"},
