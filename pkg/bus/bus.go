@@ -72,7 +72,7 @@ type Endpoint struct {
 	Key     string        // only messages with this subject key; empty for all
 	From    From          // where a new endpoint starts
 	Jobs    int           // messages handled at a time by this process, at least 1
-	AckWait time.Duration // lease; zero is DefaultAckWait. Renewed every third of it
+	AckWait time.Duration // lease of a new endpoint, one that is there keeps its own; zero is DefaultAckWait. Renewed every third of it
 	// Drain, when closed, stops the taking of messages while handlers finish. May be nil.
 	Drain <-chan struct{}
 }

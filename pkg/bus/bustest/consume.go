@@ -163,7 +163,6 @@ func consumeSettings(t *testing.T, o Opener) {
 	for name, change := range map[string]func(*bus.Endpoint){
 		"other key":       func(e *bus.Endpoint) { e.Key = "amd64" },
 		"other topic":     func(e *bus.Endpoint) { e.Topic = message.Signs },
-		"other lease":     func(e *bus.Endpoint) { e.AckWait = time.Hour },
 		"same when flat":  func(e *bus.Endpoint) { e.Name = "pub_test" },
 		"malformed key":   func(e *bus.Endpoint) { e.Key = "a.b" },
 		"malformed topic": func(e *bus.Endpoint) { e.Topic = "" },
@@ -175,6 +174,7 @@ func consumeSettings(t *testing.T, o Opener) {
 		}
 	}
 	for name, change := range map[string]func(*bus.Endpoint){
+		"other lease": func(e *bus.Endpoint) { e.AckWait = time.Hour },
 		"other start": func(e *bus.Endpoint) { e.From = bus.From{New: true} },
 		"other since": func(e *bus.Endpoint) { e.From = bus.From{Since: time.Hour} },
 		"other jobs":  func(e *bus.Endpoint) { e.Jobs = 3 },
@@ -292,11 +292,19 @@ func consumeRenews(t *testing.T, o Opener) {
 	m := o.Connect(t)
 	publish(t, m, raw(message.Builds, "amd64", 1))
 	e := endpoint("pub/test")
+	lease := e.AckWait
+	drained := make(chan struct{})
+	close(drained)
+	e.Drain = drained
+	if err := m.Consume(testContext(t), e, nil); err != nil { // makes the endpoint, with its lease
+		t.Fatal(err)
+	}
 	drain, finished := make(chan struct{}), make(chan struct{})
-	e.Drain = drain // so that what follows goes to the other
+	e.Drain = drain       // so that what follows goes to the other
+	e.AckWait = time.Hour // which is not that of the endpoint, so does not count
 	c := consume(t, m, e, func(_ context.Context, r bus.Raw) error {
 		if r.ID == raw(message.Builds, "amd64", 1).ID {
-			time.Sleep(3 * e.AckWait) // a job that takes longer than its lease
+			time.Sleep(3 * lease) // a job that takes longer than its lease
 			close(finished)
 		}
 		return nil

@@ -24,18 +24,25 @@ func (c *Conn) Consume(ctx context.Context, endpoint bus.Endpoint, handle bus.Ha
 	if err != nil {
 		return err
 	}
-	if _, err := c.openEndpoint(ctx, config); err != nil {
+	_, lease, err := c.openEndpoint(ctx, config)
+	if err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
 		return err
+	}
+	if lease != endpoint.AckWait {
+		c.log.Info().Str("endpoint", endpoint.Name).Stringer("lease", lease).Stringer("asked", endpoint.AckWait).
+			Msg("endpoint keeps the lease that it was made with")
+		endpoint.AckWait = lease
 	}
 	reopen := func(ctx context.Context) (bool, error) {
 		config, err := consumerConfig(endpoint, began, time.Now())
 		if err != nil {
 			return false, err
 		}
-		return c.openEndpoint(ctx, config)
+		existed, _, err := c.openEndpoint(ctx, config)
+		return existed, err
 	}
 	// taking ends when no more messages are to be taken, ctx when handlers are to stop too
 	taking, stop := context.WithCancel(ctx)

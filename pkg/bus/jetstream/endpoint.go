@@ -70,24 +70,25 @@ func consumerConfig(e bus.Endpoint, began, now time.Time) (jetstream.ConsumerCon
 	return config, nil
 }
 
-// openEndpoint finds or makes the consumer of e. Where it starts counts only when it is made.
-func (c *Conn) openEndpoint(ctx context.Context, config jetstream.ConsumerConfig) (existed bool, err error) {
+// openEndpoint finds or makes the consumer of e. Where it starts and its lease count only when it is
+// made; lease is the one that it has.
+func (c *Conn) openEndpoint(ctx context.Context, config jetstream.ConsumerConfig) (existed bool, lease time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	there, err := c.main.Consumer(ctx, config.Durable)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		_, err = c.main.CreateConsumer(ctx, config)
 		if err == nil {
-			return false, nil
+			return false, config.AckWait, nil
 		}
 		if errors.Is(err, jetstream.ErrConsumerExists) {
 			there, err = c.main.Consumer(ctx, config.Durable) // another was faster
 		}
 	}
 	if err != nil {
-		return false, fmt.Errorf("open endpoint %s: %w", config.Metadata[metadataEndpoint], err)
+		return false, 0, fmt.Errorf("open endpoint %s: %w", config.Metadata[metadataEndpoint], err)
 	}
-	return true, sameSettings(there.CachedInfo().Config, config)
+	return true, there.CachedInfo().Config.AckWait, sameSettings(there.CachedInfo().Config, config)
 }
 
 // sameSettings tells whether a consumer that is there does what this endpoint needs.
@@ -105,8 +106,6 @@ func sameSettings(there, want jetstream.ConsumerConfig) error {
 		difference = fmt.Sprintf("receives %q, not %q", have, want.FilterSubject)
 	case there.AckPolicy != jetstream.AckExplicitPolicy:
 		difference = "does not wait for acknowledgments"
-	case there.AckWait != want.AckWait:
-		difference = fmt.Sprintf("has a lease of %s, not %s", there.AckWait, want.AckWait)
 	case there.MaxDeliver != want.MaxDeliver:
 		difference = fmt.Sprintf("tries a message %d times, not %d", there.MaxDeliver, want.MaxDeliver)
 	case len(there.BackOff) > 0:
