@@ -124,7 +124,7 @@ func (p *progress) draw() {
 // stageLine is one stage that has ended: duration, topic, what it is about and by whom.
 func stageLine(t *transaction, e entry) string {
 	mark := "✓"
-	if e.message.Type == message.TypeFailure {
+	if e.message.Type == message.TypeFailure || e.message.Type == message.TypeReject {
 		mark = "✗"
 	}
 	return bot.Printable(fmt.Sprintf("  %s %8s  %-10s  %s  (%s)", mark, seconds(t.took(e)), e.message.Topic, summary(e.body), e.message.Bot.Instance))

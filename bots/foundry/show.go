@@ -129,6 +129,10 @@ func (t *transaction) conclude(w io.Writer) {
 
 // explain writes what went wrong, with the last lines of its log.
 func (t *transaction) explain(w io.Writer) {
+	for _, e := range t.rejects() {
+		fmt.Fprintf(w, "%s: message not believed: %s\n", e.message.Bot.Instance, bot.Printable(e.body.(*message.Reject).Reason))
+		fmt.Fprintf(w, "hint: see foundry trust list; when its sender is trusted: foundry retry %s\n", t.context)
+	}
 	for _, f := range t.failures() {
 		fmt.Fprintln(w)
 		for _, line := range f.Tail {

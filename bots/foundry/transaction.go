@@ -38,13 +38,6 @@ type transaction struct {
 	architectures []string
 }
 
-// add takes a message up, unless it is there already.
-func (t *transaction) add(m *message.Message, body message.Body) {
-	if t.find(m.ID) == nil {
-		t.entries = append(t.entries, entry{m, body})
-	}
-}
-
 func (t *transaction) find(id message.ID) *entry {
 	for i := range t.entries {
 		if t.entries[i].message.ID == id {
@@ -82,6 +75,28 @@ func (t *transaction) commit() *message.Commit {
 	return nil
 }
 
+// rejects are the reports of messages of the transaction that were not believed and that nobody
+// has answered either, so that they end there.
+func (t *transaction) rejects() (all []entry) {
+	for _, e := range t.entries {
+		r, ok := e.body.(*message.Reject)
+		if ok && len(t.answers(subjectID(r))) == 0 {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// subjectID is the id of the message that was rejected: the last part of its subject.
+func subjectID(r *message.Reject) message.ID {
+	return message.ID(r.Subject[strings.LastIndexByte(r.Subject, '.')+1:])
+}
+
+// rejected tells whether a message ended in a reject.
+func (t *transaction) rejected(id message.ID) bool {
+	return slices.ContainsFunc(t.rejects(), func(e entry) bool { return subjectID(e.body.(*message.Reject)) == id })
+}
+
 // failures are those of the transaction.
 func (t *transaction) failures() (all []*message.Failure) {
 	for _, e := range t.entries {
@@ -107,7 +122,7 @@ func (t *transaction) state() string {
 	switch {
 	case len(t.entries) == 0:
 		return stateRunning
-	case len(t.failures()) > 0:
+	case len(t.failures()) > 0, len(t.rejects()) > 0:
 		return stateFailed
 	case published:
 		return statePublished
@@ -125,6 +140,9 @@ type step struct {
 // pending returns what e asks for and has not got.
 func (t *transaction) pending(e entry) []step {
 	answers := t.answers(e.message.ID)
+	if t.rejected(e.message.ID) {
+		return nil
+	}
 	next := func(bot, architecture string) []step {
 		if len(answers) > 0 {
 			return nil
@@ -178,14 +196,8 @@ func (s *session) load(ctx context.Context, name string) (*transaction, error) {
 	t := &transaction{context: name, architectures: s.architectures(ctx)}
 	var others []string
 	err := s.Bus.Tail(ctx, bus.Filter{}, func(raw bus.Raw) error {
-		if !bytes.Contains(raw.Payload, []byte(name)) {
-			if raw.Topic == message.Commits {
-				others = append(others, s.contextOf(raw))
-			}
-			return nil
-		}
-		if m, body, err := s.sealer.Open(raw); err == nil && m.Context == name {
-			t.add(m, body)
+		if !s.take(t, raw) && raw.Topic == message.Commits {
+			others = append(others, s.contextOf(raw))
 		}
 		return nil
 	})
@@ -196,6 +208,22 @@ func (s *session) load(ctx context.Context, name string) (*transaction, error) {
 		return nil, bot.Hint(fmt.Errorf("no transaction %q is kept", name), bot.Nearest(name, others))
 	}
 	return t, nil
+}
+
+// take adds a message to the transaction if it belongs there and was not there yet.
+func (s *session) take(t *transaction, raw bus.Raw) bool {
+	if raw.Topic != message.Rejects && !bytes.Contains(raw.Payload, []byte(t.context)) {
+		return false // without the cost of a verification
+	}
+	m, body, err := s.sealer.Open(raw)
+	if err != nil || t.find(m.ID) != nil {
+		return false
+	}
+	if r, ok := body.(*message.Reject); ok && t.find(subjectID(r)) == nil || !ok && m.Context != t.context {
+		return false
+	}
+	t.entries = append(t.entries, entry{m, body})
+	return true
 }
 
 func (s *session) contextOf(raw bus.Raw) string {
@@ -211,14 +239,9 @@ func (s *session) contextOf(raw bus.Raw) string {
 func (s *session) follow(ctx context.Context, name string, changed func(*transaction, entry)) (*transaction, error) {
 	t := &transaction{context: name, architectures: s.architectures(ctx)}
 	err := s.Bus.Tail(ctx, bus.Filter{Follow: true}, func(raw bus.Raw) error {
-		if !bytes.Contains(raw.Payload, []byte(name)) {
+		if !s.take(t, raw) {
 			return nil
 		}
-		m, body, err := s.sealer.Open(raw)
-		if err != nil || m.Context != name || t.find(m.ID) != nil {
-			return nil
-		}
-		t.add(m, body)
 		changed(t, t.entries[len(t.entries)-1])
 		if t.state() != stateRunning {
 			return errEnded
