@@ -8,6 +8,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"os"
 
@@ -34,7 +35,7 @@ else vanishes with the instance.`,
   buildbot --timeout 12h --memory 16G --cpus 8`,
 		Watch: message.Provisions, Publish: message.Builds,
 		Flags: o.declare,
-		Check: o.check,
+		Check: func() error { return cmp.Or(o.check(), podman.Check(context.Background())) },
 		Arch:  func() string { return o.Arch },
 		Run:   o.run,
 	}

@@ -41,6 +41,7 @@ func TestScript(t *testing.T) {
 				return err
 			}
 			env.Setenv("PATH", dir+string(filepath.ListSeparator)+env.Getenv("PATH"))
+			env.Setenv("PROGRAMS", dir)
 			env.Setenv("FOUNDRY_STATE", filepath.Join(env.WorkDir, "state"))
 			env.Setenv("FOUNDRY_CACHE", filepath.Join(env.WorkDir, "cache"))
 			return nil

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"os"
 
@@ -37,7 +38,7 @@ which. --repository adds source lists; "%(codename)s" in its suite stands for th
   provisionbot --base mycodename=trixie --repository 'https://apt.example.org/debian %(codename)s main' --keyring /etc/apt/keyrings/example.gpg`,
 		Watch: message.Sources, Publish: message.Provisions,
 		Flags: o.declare,
-		Check: o.check,
+		Check: func() error { return cmp.Or(o.check(), podman.Check(context.Background())) },
 		Arch:  func() string { return o.Arch },
 		Run:   o.run,
 	}

@@ -52,7 +52,7 @@ func ReadConfig(path string) (*Config, error) {
 		if errors.As(err, &parse) {
 			return nil, Usage(fmt.Sprintf("read configuration %s, line %d: %s", path, parse.Position.Line, parse.Message), "the format is TOML, https://toml.io")
 		}
-		return nil, fmt.Errorf("read configuration %s: %w", path, err)
+		return nil, Hint(fmt.Errorf("read configuration %s: %w", path, err), "name a file that this user may read")
 	}
 	c := &Config{Path: path, Common: Entry{}, Bots: map[string][]Entry{}}
 	for _, key := range slices.Sorted(maps.Keys(tree)) {

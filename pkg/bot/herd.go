@@ -85,7 +85,8 @@ func StopBot(ctx context.Context, herd bus.Herd, sealer *bus.Sealer, self messag
 		return bus.State{}, Hint(fmt.Errorf("stop %s: it does not answer", target.Instance), "it has just gone; see --list")
 	}
 	if err != nil {
-		return bus.State{}, fmt.Errorf("stop %s: %w", target.Instance, err)
+		return bus.State{}, Hint(fmt.Errorf("stop %s: %w", target.Instance, err),
+			"it obeys the keys in trust/control.asc of its state folder; add one there with foundry trust add FILE control")
 	}
 	return target, nil
 }

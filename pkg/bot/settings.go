@@ -122,13 +122,13 @@ func (s *Settings) complete(d Definition) error {
 	}
 	if d.Watch != "" {
 		if s.Jobs < 1 {
-			return Usage(fmt.Sprintf("--jobs %d: must be at least 1", s.Jobs), "")
+			return Usage(fmt.Sprintf("--jobs %d: must be at least 1", s.Jobs), "give the number of messages to work on at a time")
 		}
 		if _, err := s.from(); err != nil {
 			return err
 		}
 		if s.AckWait < time.Second {
-			return Usage(fmt.Sprintf("--ack-wait %s: must be at least 1s", s.AckWait), "")
+			return Usage(fmt.Sprintf("--ack-wait %s: must be at least 1s", s.AckWait), "give a duration such as 60s")
 		}
 		if err := checkTopic("watch", s.Watch); err != nil {
 			return err

@@ -25,7 +25,7 @@ func PrepareState(dir string) error {
 		return writeVersion(path)
 	}
 	if err != nil {
-		return fmt.Errorf("read version of state folder: %w", err)
+		return Hint(fmt.Errorf("read version of state folder: %w", err), "run this as the user whose foundry it is, or name another with --state FOLDER")
 	}
 	if v := strings.TrimSpace(string(text)); v != stateVersion {
 		return Hint(fmt.Errorf("state folder %s has version %s, these programs know %s", dir, message.Line(v, 20), stateVersion),
@@ -41,6 +41,10 @@ func writeVersion(path string) error {
 		return Hint(fmt.Errorf("write version of state folder: %w", err), "name another with --state FOLDER")
 	}
 	defer os.Remove(tmp.Name())
+	if err := tmp.Chmod(0o644); err != nil {
+		tmp.Close()
+		return fmt.Errorf("write version of state folder: %w", err)
+	}
 	if _, err := tmp.WriteString(stateVersion + "\n"); err != nil {
 		tmp.Close()
 		return fmt.Errorf("write version of state folder: %w", err)

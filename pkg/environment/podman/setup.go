@@ -43,6 +43,15 @@ func findPodman(ctx context.Context) (string, error) {
 	return binary, nil
 }
 
+// Check tells in a moment whether Open has what it needs of this host: podman, and for an ordinary
+// user the right to more ids. What is missing is a *SetupError.
+func Check(ctx context.Context) error {
+	if _, err := findPodman(ctx); err != nil {
+		return err
+	}
+	return checkUser()
+}
+
 var versionPattern = regexp.MustCompile(`\b(\d+)\.\d+[^\s]*`)
 
 func parseVersion(out string) (major int, text string) {
