@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,102 +10,40 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
-	"github.com/rs/zerolog"
 
-	"foundry/bots/internal/wire"
+	"foundry/bots/internal/bottest"
 	"foundry/pkg/artifact"
 	"foundry/pkg/bot"
 	"foundry/pkg/bus"
-	"foundry/pkg/bus/jetstream"
 	"foundry/pkg/debian"
 	"foundry/pkg/environment"
 	"foundry/pkg/environment/podman"
 	"foundry/pkg/message"
-	"foundry/pkg/trust"
 )
-
-// testCache is a folder outside of the tree in which base systems stay from one test to the next.
-func testCache(t *testing.T) string {
-	t.Helper()
-	if dir := os.Getenv("FOUNDRY_TEST_CACHE"); dir != "" {
-		return dir
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(dir, "foundry-test")
-}
 
 // A line is a bus with a store, on which provisions are said and a buildbot works.
 type line struct {
-	t      *testing.T
-	ports  bot.Ports
-	sealer *bus.Sealer
-	image  message.Image
+	*bottest.Bench
+	t     *testing.T
+	image message.Image
 }
 
 func newLine(t *testing.T, args ...string) *line {
 	t.Helper()
-	state := t.TempDir()
-	var users []jetstream.User
-	for name, role := range map[string]jetstream.Role{
-		"foundry": {All: true}, "buildbot": {Publish: []message.Topic{message.Builds, message.Failures, message.Rejects}},
-	} {
-		public, err := jetstream.LoadOrCreateNKey(bot.NKeyFile(state, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		users = append(users, jetstream.User{NKey: public, Role: role})
-	}
-	server, err := jetstream.StartServer(jetstream.ServerOptions{Dir: t.TempDir(), Users: users, Log: zerolog.Nop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Shutdown)
-	l := &line{t: t}
-	l.ports, err = wire.Connect(t.Context(), bot.Connection{URL: server.URL(), NKeyFile: bot.NKeyFile(state, "foundry"), Name: "test", Log: zerolog.Nop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.ports.Bus.Close() })
-	key, err := trust.Generate("test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := trust.Allow(bot.TrustDir(state), string(message.Provisions), key); err != nil {
-		t.Fatal(err)
-	}
-	topics, err := trust.OpenTopics(bot.TrustDir(state))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.sealer = &bus.Sealer{Key: key, Topics: topics}
-	l.image = baseImage(t)
-	status := make(chan int, 1)
-	args = append(args, "--bus", server.URL(), "--state", state, "--cache", testCache(t), "--json", "--jobs", "2")
-	go func() { status <- bot.Main(definition(), wire.Connect, args) }()
-	t.Cleanup(func() {
-		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
-			t.Error(err)
-		}
-		if got := <-status; got != bot.ExitOK {
-			t.Errorf("exit status %d", got)
-		}
-	})
+	l := &line{bottest.New(t, definition()), t, baseImage(t)}
+	l.Start(append(args, "--cache", bottest.Cache(t), "--jobs", "2")...)
 	return l
 }
 
 // baseImage is an environment with nothing but the base system.
 func baseImage(t *testing.T) message.Image {
 	t.Helper()
-	engine, err := podman.Open(t.Context(), testCache(t))
+	engine, err := podman.Open(t.Context(), bottest.Cache(t))
 	if err != nil {
 		t.Fatalf("%v\nhint: %s", err, bot.HintOf(err))
 	}
@@ -175,7 +111,7 @@ func (l *line) source(r recipe) []message.Artifact {
 	}
 	var files []message.Artifact
 	for _, name := range []string{r.name + "_1.0.dsc", r.name + "_1.0.tar.xz"} {
-		ref, err := artifact.PutFile(l.t.Context(), l.ports.Store, filepath.Join(root, name))
+		ref, err := artifact.PutFile(l.t.Context(), l.Ports.Store, filepath.Join(root, name))
 		if err != nil {
 			l.t.Fatal(err)
 		}
@@ -197,50 +133,13 @@ func (l *line) provision(r recipe) *message.Provision {
 
 func (l *line) say(p *message.Provision) message.ID {
 	l.t.Helper()
-	m, err := message.New(message.Bot{Name: "provisionbot", Instance: "provisionbot-1", Host: "test", Endpoint: "pub/provisionbot", Version: "1"},
-		message.Provisions, p.Source+"-20261120-231501-9f3c2a", message.MakeID(message.Sources, message.TypeSource, "", p.Source), p, p.Architecture)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	raw, err := l.sealer.Seal(m)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	if err := l.ports.Bus.Publish(l.t.Context(), raw); err != nil {
-		l.t.Fatal(err)
-	}
-	return m.ID
-}
-
-// await returns the answer to a message, a build or a failure.
-func (l *line) await(parent message.ID) message.Body {
-	l.t.Helper()
-	ctx, cancel := context.WithTimeout(l.t.Context(), 3*time.Minute)
-	defer cancel()
-	found := errors.New("found")
-	var body message.Body
-	err := l.ports.Bus.Tail(ctx, bus.Filter{Topics: []message.Topic{message.Builds, message.Failures}, Follow: true}, func(raw bus.Raw) error {
-		var m message.Message
-		if err := json.Unmarshal(raw.Payload, &m); err != nil {
-			return err
-		}
-		if m.Parent != parent {
-			return nil
-		}
-		var err error
-		body, err = m.Body()
-		return errors.Join(found, err)
-	})
-	if !errors.Is(err, found) {
-		l.t.Fatalf("await answer: %v", err)
-	}
-	return body
+	return l.Say("provisionbot", p.Source, message.MakeID(message.Sources, message.TypeSource, "", p.Source), p, p.Architecture)
 }
 
 // text reads a log.
 func (l *line) text(log message.Artifact) string {
 	l.t.Helper()
-	r, err := l.ports.Store.Open(l.t.Context(), log.SHA256)
+	r, err := l.Ports.Store.Open(l.t.Context(), log.SHA256)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -269,7 +168,7 @@ func TestBuild(t *testing.T) {
 	} {
 		t.Run(test.recipe.name, func(t *testing.T) {
 			p := l.provision(test.recipe)
-			body := l.await(l.say(p))
+			body := l.Await(l.say(p))
 			build, ok := body.(*message.Build)
 			if !ok {
 				t.Fatalf("answer: %+v", body)
@@ -300,7 +199,7 @@ func (l *line) checkDeb(t *testing.T, build *message.Build) {
 	t.Helper()
 	dir := t.TempDir()
 	for _, f := range build.Files {
-		path, err := artifact.FetchFile(t.Context(), l.ports.Store, f, dir)
+		path, err := artifact.FetchFile(t.Context(), l.Ports.Store, f, dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -344,7 +243,7 @@ func TestFailures(t *testing.T) {
 			if test.name == "loop" {
 				p.Timeout = 3
 			}
-			body := l.await(l.say(p))
+			body := l.Await(l.say(p))
 			failure, ok := body.(*message.Failure)
 			if test.reason == "" && !ok {
 				return // it came too late to do harm
@@ -372,11 +271,11 @@ func TestSkipped(t *testing.T) {
 	idle := l.provision(recipe{"idle", "any", normal})
 	idle.Arch = false
 	second := l.say(idle)
-	if f, ok := l.await(second).(*message.Failure); !ok || f.Class != message.ClassPolicy {
+	if f, ok := l.Await(second).(*message.Failure); !ok || f.Class != message.ClassPolicy {
 		t.Errorf("answer %+v", f)
 	}
 	for topic, typ := range map[message.Topic]message.Type{message.Builds: message.TypeBuild, message.Failures: message.TypeFailure} {
-		if _, err := l.ports.Bus.Lookup(t.Context(), topic, message.MakeID(topic, typ, first, environment.HostArchitecture())); !errors.Is(err, bus.ErrNotFound) {
+		if _, err := l.Ports.Bus.Lookup(t.Context(), topic, message.MakeID(topic, typ, first, environment.HostArchitecture())); !errors.Is(err, bus.ErrNotFound) {
 			t.Errorf("a package that is skipped has an answer on %s: %v", topic, err)
 		}
 	}

@@ -1,19 +1,13 @@
 package main
 
 import (
-	"os"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"foundry/bots/internal/wire"
-	"foundry/pkg/bot"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"buildbot": func() { os.Exit(bot.Main(definition(), wire.Connect, os.Args[1:])) },
-	})
+	testscript.Main(m, map[string]func(){"buildbot": main})
 }
 
 func TestScript(t *testing.T) {

@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -12,30 +11,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
-	"foundry/bots/internal/wire"
+	"foundry/bots/internal/bottest"
 	"foundry/pkg/bot"
 	"foundry/pkg/bus"
-	"foundry/pkg/bus/jetstream"
 	"foundry/pkg/message"
 )
-
-// startBus runs a server and returns its URL and the file with the nkey that it knows.
-func startBus(t *testing.T) (url, nkey string) {
-	t.Helper()
-	nkey = filepath.Join(t.TempDir(), "nkey")
-	public, err := jetstream.LoadOrCreateNKey(nkey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := jetstream.StartServer(jetstream.ServerOptions{
-		Dir: t.TempDir(), Users: []jetstream.User{{NKey: public, Role: jetstream.Role{All: true}}}, Log: zerolog.Nop(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Shutdown)
-	return server.URL(), nkey
-}
 
 // A farm is a bus, and a git repository that tests push to.
 type farm struct {
@@ -65,21 +45,15 @@ func (l *lines) count(s string) int {
 
 func newFarm(t *testing.T) *farm {
 	t.Helper()
-	url, nkey := startBus(t)
-	state, logs := t.TempDir(), new(lines)
-	ports, err := wire.Connect(t.Context(), bot.Connection{URL: url, NKeyFile: nkey, Name: "watchbot", Log: zerolog.Nop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ports.Bus.Close() })
-	sealer, err := bot.NewSealer(state, "watchbot", message.Topics())
+	b, logs := bottest.New(t, definition()), new(lines)
+	sealer, err := bot.NewSealer(b.State, "watchbot", message.Topics())
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := &farm{t: t, logs: logs, dir: t.TempDir(), bot: &bot.Bot{
-		Ports: ports, Log: zerolog.New(logs), Sealer: sealer,
+		Ports: b.Ports, Log: zerolog.New(logs), Sealer: sealer,
 		Self:     message.Bot{Name: "watchbot", Instance: "watchbot-1", Host: "here", Endpoint: "pub/watchbot", Version: bot.Version},
-		Settings: bot.Settings{State: state, Publish: string(message.Commits)},
+		Settings: bot.Settings{State: b.State, Publish: string(message.Commits)},
 	}}
 	f.git("init", "--quiet", "--initial-branch=main")
 	return f

@@ -18,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/rs/zerolog"
 
+	"foundry/bots/internal/bottest"
 	"foundry/pkg/bus"
 	"foundry/pkg/gitrepo"
 	"foundry/pkg/message"
@@ -28,12 +29,12 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
-	url, nkey := startBus(t)
+	b := bottest.New(t, definition())
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("FOUNDRY_BUS", url)
-			env.Setenv("FOUNDRY_BUS_NKEY", nkey)
+			env.Setenv("FOUNDRY_BUS", b.URL)
+			env.Setenv("FOUNDRY_BUS_NKEY", b.NKey)
 			env.Setenv("FOUNDRY_STATE", filepath.Join(env.WorkDir, "state"))
 			env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 			env.Setenv("GIT_CONFIG_GLOBAL", filepath.Join(env.WorkDir, "gitconfig"))

@@ -26,6 +26,7 @@ var layers = [][]string{
 	{"pkg/bus", "pkg/environment", "pkg/publish", "pkg/gitrepo"}, // the ports
 	{"pkg/bot"},
 	{"pkg/*/*", "pkg/*/*/*"}, // adapters and contract suites
+	{"bots/internal/wire"},
 	{"bots/internal/*"},
 	{"bots/*"},
 	{"scripts/*", "scripts/*/*"},
@@ -38,8 +39,10 @@ const adapters = 5
 // demonstration installs a package in a clean container; the benchmark runs a build by hand.
 var choosers = map[string][]string{
 	"bots/internal/wire": {"pkg/bus/jetstream", "pkg/artifact/objectstore", "pkg/artifact/folder", "pkg/artifact/s3"},
-	"bots/foundry":       {"pkg/bus/jetstream", "pkg/environment/podman"},
-	"scripts/bench":      {"pkg/environment/podman"},
+	// Tests of programs put a bus of their own under them.
+	"bots/internal/bottest": {"pkg/bus/jetstream"},
+	"bots/foundry":          {"pkg/bus/jetstream", "pkg/environment/podman"},
+	"scripts/bench":         {"pkg/environment/podman"},
 }
 
 // owners are the only packages, tests included, that import what begins with the key.
