@@ -47,14 +47,16 @@ trust/packages.asc of theirs.`,
   signbot --gpg-key 0123456789ABCDEF0123456789ABCDEF01234567
   signbot --gpg-key /etc/foundry/package.asc --arch arm64`,
 		Watch: message.Builds, Publish: message.Signs,
-		Flags: func(fs *pflag.FlagSet) {
-			fs.StringVar(&o.key, "gpg-key", "", "package key: a `file`, or a fingerprint or user id that gpg knows (default: keys/package.asc in the state folder)")
-			fs.StringVar(&o.arch, "arch", "", "sign builds for this architecture only (default: all)")
-		},
+		Flags: o.declare,
 		Arch:  func() string { return o.arch },
 		Check: o.check,
 		Run:   o.run,
 	}
+}
+
+func (o *options) declare(fs *pflag.FlagSet) {
+	fs.StringVar(&o.key, "gpg-key", "", "package key: a `file`, or a fingerprint or user id that gpg knows (default: keys/package.asc in the state folder)")
+	fs.StringVar(&o.arch, "arch", "", "sign builds for this architecture only (default: all)")
 }
 
 func (o *options) check() error {

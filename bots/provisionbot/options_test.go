@@ -1,0 +1,9 @@
+package main
+
+import (
+	"testing"
+
+	"foundry/bots/internal/bottest"
+)
+
+func TestFlags(t *testing.T) { bottest.Flags(t, "provisionbot", (*options).declare) }
