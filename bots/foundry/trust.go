@@ -121,7 +121,7 @@ func (c *client) trustAdd(path string, names []string) error {
 	}
 	ring, err := trust.ReadKeyring(path)
 	if err != nil {
-		return bot.Hint(err, "the file holds public OpenPGP keys, as gpg --armor --export KEY writes them")
+		return bot.Hint(err, "the file holds public OpenPGP keys: what gpg --armor --export KEY writes, or for a bot the keyring trust/TOPIC.asc of its own state folder")
 	}
 	if err := bot.PrepareState(c.State); err != nil {
 		return err

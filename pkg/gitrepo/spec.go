@@ -99,6 +99,9 @@ func (s Spec) Select(heads []Head) ([]Head, error) {
 			found = append(found, h)
 		}
 	}
+	if found == nil && shortHash.MatchString(s.Pattern) {
+		return nil, fmt.Errorf("%s: %w: %s (a commit takes all 40 digits of its hash)", Redact(s.URL), ErrNoBranch, s.Pattern)
+	}
 	if found == nil && !s.IsGlob() {
 		return nil, fmt.Errorf("%s: %w: %s", Redact(s.URL), ErrNoBranch, s.Pattern)
 	}
@@ -142,6 +145,9 @@ func checkPattern(pattern string) error {
 }
 
 var hashPattern = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+
+// shortHash is what looks like the beginning of a commit hash.
+var shortHash = regexp.MustCompile(`^[0-9a-f]{7,39}$`)
 
 // IsHash tells whether s is a full commit hash, SHA-1 or SHA-256.
 func IsHash(s string) bool { return hashPattern.MatchString(s) }

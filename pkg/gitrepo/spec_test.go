@@ -113,6 +113,13 @@ func TestMatches(t *testing.T) {
 	}
 }
 
+func TestSelectShortHash(t *testing.T) {
+	_, err := Spec{URL: "/srv/a", Pattern: "54d0273"}.Select([]Head{{"main", someHash, true}})
+	if !errors.Is(err, ErrNoBranch) || !strings.Contains(err.Error(), "40 digits") {
+		t.Errorf("got %v, want one that says how many digits a commit takes", err)
+	}
+}
+
 func TestSelect(t *testing.T) {
 	other := strings.Repeat("a", 40)
 	heads := []Head{{"a", other, false}, {"main", someHash, true}, {"tags/v1", other, false}}
