@@ -72,11 +72,11 @@ func (b *builder) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) {
 	}
 	status, err := w.run(ctx)
 	log, tail, logErr := w.log.Finish(context.WithoutCancel(ctx))
+	if logErr != nil {
+		return nil, logErr // a host without room for a log is at fault before any package is
+	}
 	if err := w.judge(status, err, log, tail); err != nil {
 		return nil, err
-	}
-	if logErr != nil {
-		return nil, logErr
 	}
 	build := &message.Build{
 		Origin: p.Origin, Package: p.Package, Architecture: b.Arch, ImageKey: p.Image.Key,
@@ -236,8 +236,14 @@ func (w *work) judge(status int, err error, log message.Artifact, tail []string)
 	case "collect":
 		return fail("build left something other than packages: "+lastSaid(tail), readLog)
 	}
+	if status == statusKilled {
+		return fail("dpkg-buildpackage was killed", "it may have met the limit of buildbot --memory, or the host has run out of memory")
+	}
 	return fail(fmt.Sprintf("dpkg-buildpackage ended with status %d", status), readLog)
 }
+
+// statusKilled is what the shell makes of SIGKILL.
+const statusKilled = 128 + 9
 
 // lastSaid is what build.sh has said last.
 func lastSaid(tail []string) string {

@@ -121,8 +121,14 @@ func TestReleases(t *testing.T) {
 		}
 		return b.String()
 	}
+	rebuild := func() string {
+		defer func(v debian.Version) { top.Version = v }(top.Version)
+		top.Version = debian.Version{Upstream: "2.0+b2"}
+		return text(options{}, "bookworm")
+	}
 	for name, test := range map[string]struct{ got, want string }{
-		"plain": {text(options{}, "bookworm"), "bookworm 1.2-3\n"},
+		"rebuild": {rebuild(), "debian/changelog: version 2.0+b2 ends like that of a binary-only rebuild"},
+		"plain":   {text(options{}, "bookworm"), "bookworm 1.2-3\n"},
 		"autobump": {text(options{autobump: true}, "bookworm"), "bookworm 1.2-3+20261120.2315.g1a2b3c4\n" +
 			"hello (1.2-3+20261120.2315.g1a2b3c4) UNRELEASED; urgency=low\n\n  * Commit 1a2b3c4d5e6f: Fix it\n\n -- A <a@example.org>  Fri, 20 Nov 2026 23:15:01 +0000\n\n"},
 		"several": {text(options{}, "bookworm", "sid"), "bookworm 1.2-3~deb12u0\n" +

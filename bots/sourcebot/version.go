@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -82,6 +83,10 @@ func (o *options) releaseFor(codename debian.Codename, several bool, top debian.
 	return r, nil
 }
 
+// binaryRebuild is the end of a version by which dpkg knows a rebuild without change of source
+// (binNMU; Debian Developer's Reference 5.10.2.1): a source package may not have it.
+var binaryRebuild = regexp.MustCompile(`\+b[0-9]+$`)
+
 // releasesFor decides them for all codenames.
 func (o *options) releasesFor(codenames []debian.Codename, top debian.Entry, c gitrepo.Commit) ([]release, error) {
 	var all []release
@@ -89,6 +94,10 @@ func (o *options) releasesFor(codenames []debian.Codename, top debian.Entry, c g
 		r, err := o.releaseFor(codename, len(codenames) > 1, top, c)
 		if err != nil {
 			return nil, sourcepackage.PackageFault("debian/changelog: "+err.Error(), "choose a shorter version")
+		}
+		if binaryRebuild.MatchString(r.version.String()) {
+			return nil, sourcepackage.PackageFault(fmt.Sprintf("debian/changelog: version %s ends like that of a binary-only rebuild", r.version),
+				`choose one that does not end in "+b" and a number, which dpkg takes off again`)
 		}
 		for _, other := range all {
 			if other.version == r.version {
