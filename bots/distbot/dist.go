@@ -84,7 +84,7 @@ func (d *dist) wait(ctx context.Context) (publish.Repository, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, bot.Hint(err, "--output belongs to the state folder that it was made with; give that, or an empty folder")
 	}
 	return repo, nil
 }
