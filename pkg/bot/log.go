@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"unicode"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -76,7 +75,7 @@ func (l *Log) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// remember keeps the last lines.
+// remember keeps the last lines as they are; a message that they go into makes them fit to be shown.
 func (l *Log) remember(p []byte) {
 	for _, c := range p {
 		if c != '\n' {
@@ -93,25 +92,8 @@ func (l *Log) endLine() {
 	if len(l.last) == tailLines {
 		l.last = append(l.last[:0], l.last[1:]...)
 	}
-	l.last = append(l.last, tailLine(string(l.line)))
+	l.last = append(l.last, string(l.line))
 	l.line = l.line[:0]
-}
-
-// tailLine makes a line of a log safe to show; tabs stay.
-func tailLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\t' && !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-}
-
-// Tail returns the last lines written so far.
-func (l *Log) Tail() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return append([]string(nil), l.last...)
 }
 
 // Finish ends the log, puts the whole of it into the store and returns it with its last lines.

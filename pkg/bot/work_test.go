@@ -183,7 +183,7 @@ func TestFailureIsPublishedOnce(t *testing.T) {
 			return nil, err
 		}
 		for i := range 50 {
-			fmt.Fprintf(log, "line %d\x1b[31m\n", i)
+			fmt.Fprintf(log, "line %d\x1b[31m\u202e\xff\n", i)
 		}
 		ref, tail, err := log.Finish(t.Context())
 		if err != nil {
@@ -197,7 +197,7 @@ func TestFailureIsPublishedOnce(t *testing.T) {
 	if got.Reason != "does not build" || got.Stage != "sourcebot" || got.Repository != "/srv/git/broken" || got.Log == nil {
 		t.Errorf("failure %+v", got)
 	}
-	if len(got.Tail) != 40 || got.Tail[39] != "line 49[31m" {
+	if len(got.Tail) != 40 || got.Tail[39] != "line 49[31m\ufffd" {
 		t.Errorf("%d lines of log, the last %q", len(got.Tail), got.Tail[len(got.Tail)-1])
 	}
 	if n := calls.Load(); n != 1 {
