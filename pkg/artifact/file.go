@@ -32,7 +32,7 @@ func PutFile(ctx context.Context, store Store, path string) (Reference, error) {
 		return Reference{}, fmt.Errorf("store artifact %s: not a regular file", path)
 	}
 	hash := sha256.New()
-	size, err := io.Copy(hash, &contextReader{ctx, file})
+	size, err := io.Copy(hash, WithContext(ctx, file))
 	if err != nil {
 		return Reference{}, fmt.Errorf("store artifact %s: %w", path, err)
 	}
@@ -81,7 +81,7 @@ func fetch(ctx context.Context, store Store, ref Reference, dir, path string) (e
 			err = errors.Join(err, os.Remove(part.Name()))
 		}
 	}()
-	_, err = io.Copy(part, Verify(io.NopCloser(&contextReader{ctx, r}), ref.SHA256, ref.Size))
+	_, err = io.Copy(part, Verify(io.NopCloser(WithContext(ctx, r)), ref.SHA256, ref.Size))
 	if err := errors.Join(err, part.Chmod(0o644), part.Close()); err != nil {
 		return err
 	}
@@ -115,7 +115,10 @@ func CheckName(name string) error {
 	return nil
 }
 
-// contextReader ends a long read soon after ctx has ended.
+// WithContext returns a reader of what r yields that ends with ctx's error soon after ctx has ended,
+// so that a long copy does not go on.
+func WithContext(ctx context.Context, r io.Reader) io.Reader { return &contextReader{ctx, r} }
+
 type contextReader struct {
 	ctx context.Context
 	r   io.Reader

@@ -44,7 +44,7 @@ func Verify(r io.ReadCloser, digest Digest, size int64) io.ReadCloser {
 // Expect returns a reader of r's bytes that returns an error in place of io.EOF when they are not
 // what Put was promised, soon when they are too many, and when ctx has ended.
 func Expect(ctx context.Context, r io.Reader, digest Digest, size int64) io.Reader {
-	return &verifier{r: &contextReader{ctx, r}, digest: digest, size: size, hash: sha256.New(), wrap: errPromise}
+	return &verifier{r: WithContext(ctx, r), digest: digest, size: size, hash: sha256.New(), wrap: errPromise}
 }
 
 var errPromise = errors.New("not the bytes that were promised")

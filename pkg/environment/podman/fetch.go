@@ -147,7 +147,7 @@ func fetchLayer(ctx context.Context, image message.Image, layer descriptor, stor
 		return fmt.Errorf("read layer: %w", err)
 	}
 	defer in.Close()
-	plain, err := zstd.NewReader(&contextReader{ctx, in}, zstd.WithDecoderMaxMemory(256<<20))
+	plain, err := zstd.NewReader(artifact.WithContext(ctx, in), zstd.WithDecoderMaxMemory(256<<20))
 	if err != nil {
 		return fmt.Errorf("read layer: %w", err)
 	}

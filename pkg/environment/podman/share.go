@@ -208,7 +208,7 @@ func compress(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(zip, &contextReader{ctx, in}); err != nil {
+	if _, err := io.Copy(zip, artifact.WithContext(ctx, in)); err != nil {
 		zip.Close()
 		return err
 	}
@@ -216,17 +216,4 @@ func compress(ctx context.Context, from, to string) error {
 		return err
 	}
 	return out.Close()
-}
-
-// contextReader ends a long read soon after ctx has ended.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }
