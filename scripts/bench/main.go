@@ -1,4 +1,4 @@
-// Bench measures what foundry costs: the time of one hop over the bus, and the time from the
+// Command bench measures what foundry costs: the time of one hop over the bus, and the time from the
 // announcement of a small arch:all package until apt can install it, beside plain
 // dpkg-buildpackage in the same image and beside sbuild and reprepro on the same source.
 //

@@ -1,4 +1,4 @@
-// Layers checks the shape of this tree: that imports point down only, that each big library has one
+// Command layers checks the shape of this tree: that imports point down only, that each big library has one
 // owner, and that files and functions stay small. It prints what breaks a rule as "file:line:
 // problem" and ends with status 1 when there is anything.
 //

@@ -94,8 +94,8 @@ func FuzzDelta(f *testing.F) {
 		}
 		for line := range strings.Lines(manifest) {
 			for _, name := range []string{strings.TrimSuffix(line, "\n"), unquoteManifest(strings.TrimSuffix(line, "\n"))} {
-				joined := filepath.Join("/work/tree", name)
-				if joined != "/work/tree" && !strings.HasPrefix(joined, "/work/tree/") || strings.HasPrefix(name, "-") {
+				joined := filepath.Join("/src/tree", name)
+				if joined != "/src/tree" && !strings.HasPrefix(joined, "/src/tree/") || strings.HasPrefix(name, "-") {
 					t.Fatalf("believed %q", name)
 				}
 			}
