@@ -120,7 +120,7 @@ func (d *demo) prepare(ctx context.Context) error {
 		return err
 	}
 	path := d.path("foundry.toml")
-	err = initialize(ctx, path, plan{
+	err = initialize(path, plan{
 		State: d.State, Cache: d.Cache, Repositories: []string{d.git.bare + "#" + demoBranch},
 		Codename: d.release, Release: d.release, Mirror: d.mirror, Arch: environment.HostArchitecture(),
 		Name: "demo", Description: "Demonstration of foundry", Serve: d.serve, Interval: "1s",

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -47,13 +46,13 @@ func (c *client) initCommand() *cobra.Command {
 key that signs packages, the key that signs the repository, and the keyrings that say who is believed. Keys and
 keyrings that are there already stay as they are.`,
 		Args: exactly(0, "no arguments"),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(*cobra.Command, []string) error {
 			p.State, p.Cache = c.State, c.Cache
 			path := c.Config
 			if path == "" {
 				path = "foundry.toml"
 			}
-			if err := initialize(cmd.Context(), path, p, force); err != nil {
+			if err := initialize(path, p, force); err != nil {
 				return err
 			}
 			fmt.Fprintf(c.out, "wrote %s, and keys and keyrings in %s\n", path, c.State)
@@ -77,36 +76,60 @@ keyrings that are there already stay as they are.`,
 	return cmd
 }
 
-// initialize writes the configuration file of p at path and fills its state folder.
-func initialize(_ context.Context, path string, p plan, force bool) error {
+// initialize fills the state folder of p and writes its configuration file at path, whole or not at
+// all.
+func initialize(path string, p plan, force bool) error {
+	text, err := p.text()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(path); err == nil && !force {
+		return errThere(path)
+	}
+	if _, err := prepareKeys(p.State); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".foundry.toml-")
+	if err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	put := os.Link // which does not replace what is there
+	if force {
+		put = os.Rename
+	}
+	err = put(f.Name(), path)
+	if errors.Is(err, fs.ErrExist) {
+		return errThere(path)
+	}
+	if err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	return nil
+}
+
+func errThere(path string) error {
+	return bot.Hint(fmt.Errorf("%s is there already", path), "overwrite it with --force, or name another with --config FILE")
+}
+
+// text is the configuration file.
+func (p plan) text() (string, error) {
 	if p.Release == "" {
 		p.Release = p.Codename
 	}
-	text := new(strings.Builder)
 	tmpl, err := template.New("foundry.toml").Funcs(template.FuncMap{"quote": quote}).Parse(configTemplate)
 	if err != nil {
-		return fmt.Errorf("parse template of configuration: %w", err)
+		return "", fmt.Errorf("parse template of configuration: %w", err)
 	}
+	text := new(strings.Builder)
 	if err := tmpl.Execute(text, p); err != nil {
-		return fmt.Errorf("write configuration: %w", err)
+		return "", fmt.Errorf("write configuration: %w", err)
 	}
-	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	if force {
-		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
-	}
-	f, err := os.OpenFile(path, flags, 0o644)
-	if errors.Is(err, fs.ErrExist) {
-		return bot.Hint(fmt.Errorf("%s is there already", path), "overwrite it with --force, or name another with --config FILE")
-	}
-	if err != nil {
-		return fmt.Errorf("write configuration: %w", err)
-	}
-	_, err = f.WriteString(text.String())
-	if err := errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("write configuration: %w", err)
-	}
-	_, err = prepareKeys(p.State)
-	return err
+	return text.String(), nil
 }
 
 // quote writes s as a TOML basic string.
@@ -114,15 +137,21 @@ func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(s) + `"`
 }
 
-// roles says on which topic a program speaks, beside those on which every program does.
-var roles = map[string]message.Topic{
-	"watchbot":     message.Commits,
-	"sourcebot":    message.Sources,
-	"provisionbot": message.Provisions,
-	"buildbot":     message.Builds,
-	"signbot":      message.Signs,
-	"distbot":      message.Dists,
-	"foundry":      message.Commits,
+// roleOf says on which topic a program speaks, beside those on which every program does.
+func roleOf(program string) message.Topic {
+	switch program {
+	case "sourcebot":
+		return message.Sources
+	case "provisionbot":
+		return message.Provisions
+	case "buildbot":
+		return message.Builds
+	case "signbot":
+		return message.Signs
+	case "distbot":
+		return message.Dists
+	}
+	return message.Commits
 }
 
 // prepareKeys fills the state folder with what is missing: message keys and their place in the
@@ -133,7 +162,7 @@ func prepareKeys(state string) ([]jetstream.User, error) {
 	}
 	var users []jetstream.User
 	for _, program := range append(bot.Programs(), "foundry") {
-		topics := []message.Topic{roles[program], message.Failures, message.Rejects, message.ControlTopic}
+		topics := []message.Topic{roleOf(program), message.Failures, message.Rejects, message.ControlTopic}
 		if _, err := bot.NewSealer(state, program, topics); err != nil {
 			return nil, err
 		}
