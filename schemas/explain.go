@@ -18,11 +18,11 @@ func check(schema *jsonschema.Schema, value any, at string) error {
 		return err
 	}
 	leaf := deepest(invalid)
-	where := at
-	for _, name := range leaf.InstanceLocation {
-		where = join(where, name)
+	where := leaf.InstanceLocation
+	if at != "" {
+		where = append([]string{at}, where...)
 	}
-	return errors.New(prefix(where) + explain(leaf.ErrorKind))
+	return &fault{strings.Join(where, "."), explain(leaf.ErrorKind)}
 }
 
 // deepest follows the causes of err to one that says what is wrong; of several it takes the
