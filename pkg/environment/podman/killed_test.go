@@ -78,6 +78,15 @@ func TestKilled(t *testing.T) {
 	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "ready\n" {
 		t.Fatalf("output %q, %v", line, err)
 	}
+	alive := filepath.Join(o.Outputs, "alive")
+	for begun := time.Now(); ; {
+		if _, err := os.Stat(alive); err == nil {
+			break // the script is at work
+		}
+		if time.Since(begun) > 20*time.Second {
+			t.Fatal("the instance gives no sign of life")
+		}
+	}
 	pid := cmd.Process.Pid
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -102,7 +111,6 @@ func TestKilled(t *testing.T) {
 			t.Fatalf("a container of process %d is left: %s", pid, out)
 		}
 	}
-	alive := filepath.Join(o.Outputs, "alive")
 	if err := os.Remove(alive); err != nil {
 		t.Fatal(err)
 	}
