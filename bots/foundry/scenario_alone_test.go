@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"foundry/bots/internal/bottest"
 	"foundry/pkg/bot"
 	"foundry/pkg/bus"
 	"foundry/pkg/environment"
@@ -34,7 +35,7 @@ func newColony(t *testing.T) *colony {
 	y.ok(err)
 	c := &colony{
 		yard: y, serve: serve, ended: map[int]error{},
-		args: []string{"--bus", strings.TrimSpace(string(url)), "--state", y.state, "--cache", testCache(t)},
+		args: []string{"--bus", strings.TrimSpace(string(url)), "--state", y.state, "--cache", bottest.Cache(t)},
 	}
 	// The herder makes what the bots may use but not make, as an administrator does once.
 	if out, status := c.call("foundry", "list"); status != 0 {

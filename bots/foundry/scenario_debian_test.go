@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"foundry/bots/internal/bottest"
 	"foundry/pkg/message"
 )
 
@@ -139,7 +140,7 @@ func TestUnsignedCommitIsRefused(t *testing.T) {
 func TestDemo(t *testing.T) {
 	needsTime(t)
 	t.Run("this user", func(t *testing.T) {
-		demoAs(t, nil, testCache(t), t.TempDir())
+		demoAs(t, nil, bottest.Cache(t), t.TempDir())
 	})
 	if os.Geteuid() != 0 {
 		return

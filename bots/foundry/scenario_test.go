@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"foundry/bots/internal/bottest"
 	"foundry/pkg/bot"
 	"foundry/pkg/environment/podman"
 )
@@ -63,20 +64,6 @@ func needsTime(t *testing.T) {
 	}
 }
 
-// testCache is the folder of base systems and images, outside the tree, that all tests of this user
-// share.
-func testCache(t *testing.T) string {
-	t.Helper()
-	if dir := os.Getenv("FOUNDRY_TEST_CACHE"); dir != "" {
-		return dir
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(dir, "foundry-test")
-}
-
 const (
 	testRelease  = "bookworm"
 	testCodename = "acme" // not a Debian release, so that the two are not mistaken for one another
@@ -111,7 +98,7 @@ func newHouse(t *testing.T, extra string, repositories ...string) *house {
 	}
 	h := &house{t: t, dir: dir, config: filepath.Join(dir, "foundry.toml"), serve: serve, log: filepath.Join(dir, "up.log")}
 	args := []string{
-		"init", "--config", h.config, "--state", h.state(), "--cache", testCache(t), "--release", testRelease,
+		"init", "--config", h.config, "--state", h.state(), "--cache", bottest.Cache(t), "--release", testRelease,
 		"--codename", testCodename, "--mirror", testMirror, "--serve", serve, "--interval", "1s", "--name", "test",
 	}
 	for _, r := range repositories {
@@ -234,7 +221,7 @@ func (h *house) show(name string) (r report) {
 // what it said and the package file.
 func (h *house) install(pkg, command string) (said, deb string) {
 	h.t.Helper()
-	engine, err := podman.Open(h.t.Context(), testCache(h.t))
+	engine, err := podman.Open(h.t.Context(), bottest.Cache(h.t))
 	if err != nil {
 		h.t.Fatal(err)
 	}

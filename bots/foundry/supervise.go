@@ -48,15 +48,13 @@ func newSupervisor(log zerolog.Logger, logs *relay) *supervisor {
 func (s *supervisor) run(children []child) {
 	var all sync.WaitGroup
 	for _, c := range children {
-		all.Add(1)
-		go func() {
-			defer all.Done()
+		all.Go(func() {
 			// The kernel ends a child when the thread that started it ends, so the thread has to
 			// stay as long as the child does.
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 			s.keep(c)
-		}()
+		})
 	}
 	all.Wait()
 }
