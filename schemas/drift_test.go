@@ -198,7 +198,7 @@ func TestEnumsAgree(t *testing.T) {
 	for name, tt := range map[string]struct{ want, got []string }{
 		"types":    {types, enum("envelope", "type")},
 		"topics":   {topics, enum("envelope", "topic")},
-		"outcomes": {[]string{message.Ready, message.Skipped}, enum("provision", "outcome")},
+		"outcomes": {[]string{message.Ready, message.Skipped, message.Waiting}, enum("provision", "outcome")},
 		"classes":  {[]string{message.ClassPackage, message.ClassPolicy, message.ClassInfrastructure}, enum("failure", "class")},
 		"actions":  {[]string{message.ActionStop}, enum("control", "action")},
 	} {

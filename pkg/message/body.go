@@ -31,6 +31,7 @@ type Commit struct {
 	Origin
 	Count   int       `json:"count,omitempty"` // 0, or which deliberate rebuild of this commit it is
 	Author  string    `json:"author,omitempty"`
+	Bump    bool      `json:"bump,omitempty"`    // the rebuild gets a version of its own, "+r" and Count
 	Subject string    `json:"subject,omitempty"` // first line of the commit message
 	Time    time.Time `json:"time"`              // committer date
 }
@@ -48,8 +49,13 @@ type Source struct {
 	Committer         string     `json:"committer,omitempty"`
 	Time              time.Time  `json:"time"` // committer date
 	Profiles          []string   `json:"profiles,omitempty"`
-	Options           []string   `json:"options,omitempty"` // DEB_BUILD_OPTIONS beside parallel=N
-	Timeout           int        `json:"timeout,omitempty"` // seconds a build may take; 0 is the buildbot's default
+	Options           []string   `json:"options,omitempty"`  // DEB_BUILD_OPTIONS beside parallel=N
+	Timeout           int        `json:"timeout,omitempty"`  // seconds a build may take; 0 is the buildbot's default
+	Binaries          []string   `json:"binaries,omitempty"` // the Binary field of the .dsc, split
+	Only              []string   `json:"only,omitempty"`     // architectures or wildcards that it is built for; empty for all
+	Network           bool       `json:"network,omitempty"`  // the build may use the host's network
+	Outputs           []string   `json:"outputs,omitempty"`  // which further files to keep: globs after "=", "%" or "!"
+	Count             int        `json:"count,omitempty"`    // of an upload: 0, or which deliberate rebuild it is
 }
 
 // Relations are the build relations of a source package as its .dsc has them (Debian policy 7.7).
@@ -66,15 +72,16 @@ type Relations struct {
 const (
 	Ready   = "ready"   // Image is set
 	Skipped = "skipped" // not for this architecture; Reason says why
+	Waiting = "waiting" // for WaitsFor; Ready, Skipped or a failure follows
 )
 
 // Provision announces that an environment is ready to build a source package in, or that the
-// package is not built on this architecture.
+// package is not built on this architecture, or not yet.
 type Provision struct {
 	Origin
 	Package
 	Architecture string     `json:"architecture"`
-	Outcome      string     `json:"outcome"`          // Ready or Skipped
+	Outcome      string     `json:"outcome"`          // Ready, Skipped or Waiting
 	Reason       string     `json:"reason,omitempty"` // why skipped
 	Indep        bool       `json:"indep"`            // this build also makes the arch:all packages
 	Arch         bool       `json:"arch"`             // this build makes architecture-dependent packages
@@ -84,6 +91,10 @@ type Provision struct {
 	Profiles     []string   `json:"profiles,omitempty"`
 	Options      []string   `json:"options,omitempty"`
 	Timeout      int        `json:"timeout,omitempty"`
+	WaitsFor     []string   `json:"waits_for,omitempty"` // build dependencies that no source list can satisfy yet: "a (>= 2)"
+	Binaries     []string   `json:"binaries,omitempty"`  // as in Source, of a waiting package
+	Network      bool       `json:"network,omitempty"`   // as in Source
+	Outputs      []string   `json:"outputs,omitempty"`   // as in Source
 }
 
 // Image names an immutable environment.
@@ -107,6 +118,14 @@ type Build struct {
 	SourceFiles  []Artifact `json:"source_files"` // as in Source
 	Log          Artifact   `json:"log"`          // whole build log, zstd
 	Seconds      float64    `json:"seconds"`      // duration of the build itself
+	Outputs      []Output   `json:"outputs,omitempty"`
+}
+
+// Output is a further file of a build that the package's policy asks to keep, such as a test report.
+type Output struct {
+	Path      string   `json:"path"` // relative to the folder that the package was built in
+	File      Artifact `json:"file"`
+	MayChange bool     `json:"may_change,omitempty"` // may differ when the same source is built again
 }
 
 // Sign announces a signed build.
@@ -167,10 +186,11 @@ type Failure struct {
 	Architecture string    `json:"architecture,omitempty"`
 	Stage        string    `json:"stage"` // name of the bot that failed
 	Class        string    `json:"class"`
-	Reason       string    `json:"reason"`         // one line
-	Hint         string    `json:"hint,omitempty"` // one line: what to do
-	Log          *Artifact `json:"log,omitempty"`  // whole log, zstd
-	Tail         []string  `json:"tail,omitempty"` // last lines of the log, 40 at most
+	Reason       string    `json:"reason"`            // one line
+	Hint         string    `json:"hint,omitempty"`    // one line: what to do
+	Log          *Artifact `json:"log,omitempty"`     // whole log, zstd
+	Tail         []string  `json:"tail,omitempty"`    // last lines of the log, 40 at most
+	Outputs      []Output  `json:"outputs,omitempty"` // what there was of them when a build failed
 }
 
 // Reject reports a message that was not believed. It never quotes the content.

@@ -24,13 +24,15 @@ func sample() []message.Body {
 		Packages: []string{"debhelper=13.11.4", "libc6:i386=2.36-9+deb12u4"}, Manifest: &files[0], Blobs: files,
 	}
 	return []message.Body{
-		&message.Commit{Origin: origin, Count: 2, Author: "A. Müller", Subject: "Fix the build", Time: noon},
+		&message.Commit{Origin: origin, Count: 2, Bump: true, Author: "A. Müller", Subject: "Fix the build", Time: noon},
 		&message.Commit{Origin: origin, Time: noon},
 		&message.Source{
 			Origin: origin, Package: hello, Format: "3.0 (quilt)", Architectures: []string{"any", "all"},
 			IndepArchitecture: "amd64", Relations: message.Relations{BuildDepends: "debhelper-compat (= 13),\n libc6-dev [amd64] <!nocheck>"},
 			Files: files, Signer: print, Committer: "A", Time: noon, Profiles: []string{"nocheck"},
 			Options: []string{"nocheck", "parallel=4"}, Timeout: 3600,
+			Binaries: []string{"hello", "hello-doc"}, Only: []string{"amd64", "any-arm"}, Network: true,
+			Outputs: []string{"=report.xml", "%debian/**/*.log", "!*.tmp"}, Count: 1,
 		},
 		&message.Source{
 			Origin: origin, Package: hello, Format: "1.0", Architectures: []string{"linux-any"},
@@ -45,9 +47,14 @@ func sample() []message.Body {
 			Image: &message.Image{Key: string(digest), ID: string(digest), Base: string(digest)}, Files: files, Time: noon,
 		},
 		&message.Provision{Origin: origin, Package: hello, Architecture: "armhf", Outcome: message.Skipped, Reason: "not for armhf", Time: noon},
+		&message.Provision{
+			Origin: origin, Package: hello, Architecture: "amd64", Outcome: message.Waiting, Arch: true, Files: files, Time: noon,
+			WaitsFor: []string{"libhello-dev (>= 2)"}, Binaries: []string{"hello"}, Network: true, Outputs: []string{"=report.xml"},
+		},
 		&message.Build{
 			Origin: origin, Package: hello, Architecture: "amd64", ImageKey: string(digest), Changes: "hello_2.10-3_amd64.changes",
 			Files: files, SourceFiles: files, Log: logFile, Seconds: 15.25,
+			Outputs: []message.Output{{Path: "debian/tests/ünit.xml", File: logFile, MayChange: true}},
 		},
 		&message.Sign{
 			Origin: origin, Package: hello, Architecture: "amd64", Changes: "hello_2.10-3_amd64.changes",
@@ -64,6 +71,7 @@ func sample() []message.Body {
 		&message.Failure{
 			Origin: origin, Package: hello, Architecture: "amd64", Stage: "buildbot", Class: message.ClassPackage,
 			Reason: "dpkg-buildpackage ended with status 2", Hint: "look at the log", Log: &logFile, Tail: []string{"make: *** [all]\tError 1", ""},
+			Outputs: []message.Output{{Path: "report.xml", File: logFile}},
 		},
 		&message.Failure{Stage: "watchbot", Class: message.ClassInfrastructure, Reason: "no such host"},
 		&message.Reject{Subject: "foundry.topic.builds.amd64.x", Reason: "no signature", SHA256: digest, Size: 7, Sequence: 12},
