@@ -51,6 +51,10 @@ type Repository interface {
 	// *RefusedError or ErrUnknownCodename, and then nothing has changed. A process killed at any
 	// moment leaves the old or the new state for clients, and Include may be called again.
 	Include(ctx context.Context, upload Upload) (Publication, error)
+	// Sources returns the version of each source package that the codename has: the highest, where
+	// it has several. A package of which there are binaries alone counts by the version that they
+	// were built from. ErrUnknownCodename where the repository does not have the codename.
+	Sources(codename string) (map[string]string, error)
 	// Refresh signs the metadata anew where Valid-Until comes within the given time.
 	Refresh(ctx context.Context, within time.Duration) error
 	// Close releases the repository to other processes.

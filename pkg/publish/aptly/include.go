@@ -88,6 +88,31 @@ func dropSources(entries []*entry) []*entry {
 	})
 }
 
+// Sources returns the highest version of each source package that the codename has.
+func (r *Repo) Sources(codename string) (map[string]string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.suites[codename]
+	if s == nil {
+		return nil, fmt.Errorf("list sources of %q: %w", codename, publish.ErrUnknownCodename)
+	}
+	highest := map[string]debian.Version{}
+	for _, e := range s.entries {
+		version, err := debian.ParseVersion(e.sourceVersion)
+		if err != nil {
+			return nil, fmt.Errorf("list sources of %s: %w", codename, err)
+		}
+		if known, ok := highest[e.source]; !ok || version.Compare(known) > 0 {
+			highest[e.source] = version
+		}
+	}
+	list := make(map[string]string, len(highest))
+	for source, version := range highest {
+		list[source] = version.String()
+	}
+	return list, nil
+}
+
 // Refresh signs the metadata of suites anew whose Valid-Until comes within the given time, and
 // removes what has been dropped for long enough.
 func (r *Repo) Refresh(ctx context.Context, within time.Duration) (err error) {
