@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -142,32 +141,14 @@ func (m *maker) makeOne(ctx context.Context, t *sourcepackage.Runner, work, tree
 
 // message says what was made.
 func (m *maker) message(dsc *debian.Dsc, files []message.Artifact, r release) (*message.Source, error) {
-	for _, field := range []string{"Build-Depends", "Build-Depends-Arch", "Build-Depends-Indep", "Build-Conflicts", "Build-Conflicts-Arch", "Build-Conflicts-Indep"} {
-		if _, err := debian.ParseRelations(dsc.Fields.Get(field)); err != nil {
-			return nil, sourcepackage.PackageFault(fmt.Sprintf("debian/control: %s: %v", field, err), "see Debian policy 7.1")
-		}
-	}
-	source := &message.Source{
-		Origin:  m.about.Origin,
-		Package: message.Package{Source: dsc.Source, Version: r.version.String(), Codename: string(r.codename)},
-		Format:  dsc.Format, Architectures: dsc.Architectures, IndepArchitecture: m.indep,
-		Relations: message.Relations{
-			BuildDepends: dsc.Fields.Get("Build-Depends"), BuildDependsArch: dsc.Fields.Get("Build-Depends-Arch"),
-			BuildDependsIndep: dsc.Fields.Get("Build-Depends-Indep"), BuildConflicts: dsc.Fields.Get("Build-Conflicts"),
-			BuildConflictsArch: dsc.Fields.Get("Build-Conflicts-Arch"), BuildConflictsIndep: dsc.Fields.Get("Build-Conflicts-Indep"),
-		},
-		Files: files, Signer: m.signer, Committer: fmt.Sprintf("%s <%s>", m.commit.Committer, m.commit.CommitterEmail), Time: m.commit.Time,
-		Profiles: m.profiles, Options: m.buildOptions, Timeout: int(m.buildTimeout.Round(time.Second) / time.Second),
-	}
-	data, err := json.Marshal(source)
+	source, err := sourcepackage.Message(dsc, files)
 	if err != nil {
-		return nil, fmt.Errorf("encode source: %w", err)
+		return nil, err
 	}
-	if len(data) > message.MaxSize-envelope {
-		return nil, sourcepackage.PackageFault(fmt.Sprintf("build relations and list of files take %d bytes, more than a message may have", len(data)), "shorten the build dependencies in debian/control")
-	}
+	source.Origin, source.Codename, source.IndepArchitecture = m.about.Origin, string(r.codename), m.indep
+	source.Signer, source.Time = m.signer, m.commit.Time
+	source.Committer = fmt.Sprintf("%s <%s>", m.commit.Committer, m.commit.CommitterEmail)
+	source.Profiles, source.Options = m.profiles, m.buildOptions
+	source.Timeout = int(m.buildTimeout.Round(time.Second) / time.Second)
 	return source, nil
 }
-
-// envelope is room for what a message has beside its content.
-const envelope = 8 << 10
