@@ -68,7 +68,7 @@ func TestNative(t *testing.T) {
 		Origin: message.Origin{Branch: "main"}, Package: message.Package{Source: "hello", Version: "1:1.0", Codename: "bookworm"},
 		Format: "3.0 (native)", Architectures: []string{"any", "all"}, IndepArchitecture: "amd64",
 		Relations: message.Relations{BuildDepends: "debhelper-compat (= 13), libfoo-dev [amd64] <!nocheck>", BuildDependsIndep: "doxygen"},
-		Committer: "C D <c@example.org>", Time: s.Time,
+		Committer: "C D <c@example.org>", Time: s.Time, Binaries: []string{"hello", "hello-doc"},
 	}
 	if diff := cmp.Diff(want, s); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
