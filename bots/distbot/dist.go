@@ -43,6 +43,7 @@ func (d *dist) run(ctx context.Context) (err error) {
 	d.repo = repo
 	d.Log.Info().Str("archive", d.name).Strs("codenames", d.codenames).Str("output", d.output).
 		Str("key", d.options.Signer.Fingerprint()).Msg("repository is open")
+	d.record(ctx)
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -142,6 +143,9 @@ func (d *dist) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) {
 	case errors.As(err, &refused):
 		return nil, &bot.Failure{Class: message.ClassPolicy, Reason: refused.Error(), Hint: refused.Hint}
 	case err != nil:
+		return nil, err
+	}
+	if err := d.note(ctx, upload); err != nil {
 		return nil, err
 	}
 	j.Log.Info().Str("source", sign.Source).Str("version", sign.Version).Str("arch", sign.Architecture).

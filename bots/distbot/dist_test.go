@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
+	"foundry/bots/internal/bottest"
 	"foundry/pkg/artifact"
 	"foundry/pkg/artifact/folder"
 	"foundry/pkg/bot"
@@ -41,7 +42,7 @@ func newFixture(t *testing.T) *fixture {
 	}
 	f := &fixture{store: store, signer: newKey(t), dir: t.TempDir()}
 	o := &options{name: "test", codenames: []string{"bookworm", "trixie"}, arches: []string{"amd64"}, component: "main", validFor: 24 * time.Hour}
-	b := &bot.Bot{Ports: bot.Ports{Store: store}, Log: zerolog.Nop(), Settings: bot.Settings{State: t.TempDir()}}
+	b := &bot.Bot{Ports: bot.Ports{Store: store, Values: new(bottest.Values)}, Log: zerolog.Nop(), Settings: bot.Settings{State: t.TempDir()}}
 	if f.dist, err = o.open(t.Context(), b, openAptly); err != nil {
 		t.Fatal(err)
 	}
