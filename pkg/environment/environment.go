@@ -31,6 +31,10 @@ var ErrNoRelease = errors.New("no such release")
 type UnsatisfiableError struct {
 	Missing []string // as in the relation: "libfoo-dev (>= 2)"
 	Detail  string   // what apt said, several lines
+	// Absent are the dependencies that no source list has a package for, of any version that would
+	// do, when this is all that is wrong: another package may bring it. Empty where the trouble lies
+	// elsewhere, such as in a conflict or in what a dependency itself needs.
+	Absent []string
 }
 
 func (e *UnsatisfiableError) Error() string {
@@ -43,6 +47,7 @@ type SourceList struct {
 	Suite      string   // suite or codename
 	Components []string // empty only where Suite ends in "/"
 	Keyring    string   // path on this host of the OpenPGP keyring that verifies it; empty for the release's own
+	Optional   bool     // a repository or suite that is not there counts as one without packages
 }
 
 // A Base says from what the base system of a codename is made.
@@ -69,6 +74,9 @@ type Provisioner interface {
 	// image counts as reused only while the Release files of all its sources are unchanged.
 	// Unsatisfiable dependencies are an *UnsatisfiableError.
 	Provision(ctx context.Context, request Request, log io.Writer) (message.Image, error)
+	// Key names, in a moment, all that the answer to request depends on: while it stays the same, so
+	// does what Provision answers.
+	Key(ctx context.Context, request Request) (string, error)
 	// Share puts the image into the artifact store and returns it with Manifest and Blobs set.
 	Share(ctx context.Context, image message.Image, store artifact.Store) (message.Image, error)
 }

@@ -3,6 +3,7 @@ package environmenttest
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -106,12 +107,13 @@ func testUnsatisfiable(t *testing.T, h Harness) {
 		depends   string
 		conflicts string
 		want      []string
+		absent    bool // and no more than that
 	}{
-		{"None", "foundry-none", "", []string{"foundry-none"}},
-		{"Version", "patchutils (>= 1000:1)", "", []string{"patchutils (>= 1000:1)"}},
-		{"Alternatives", "foundry-none (>= 2) | foundry-neither, patchutils", "", []string{"foundry-none (>= 2) | foundry-neither"}},
-		{"Several", "foundry-b, patchutils, foundry-a", "", []string{"foundry-a", "foundry-b"}},
-		{"Conflict", "patchutils", "patchutils", []string{"patchutils"}},
+		{"None", "foundry-none", "", []string{"foundry-none"}, true},
+		{"Version", "patchutils (>= 1000:1)", "", []string{"patchutils (>= 1000:1)"}, true},
+		{"Alternatives", "foundry-none (>= 2) | foundry-neither, patchutils", "", []string{"foundry-none (>= 2) | foundry-neither"}, true},
+		{"Several", "foundry-b, patchutils, foundry-a", "", []string{"foundry-a", "foundry-b"}, true},
+		{"Conflict", "patchutils", "patchutils", []string{"patchutils"}, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -125,6 +127,10 @@ func testUnsatisfiable(t *testing.T, h Harness) {
 			}
 			if diff := cmp.Diff(test.want, missing.Missing); diff != "" {
 				t.Errorf("missing (-want +got)\n%s%s", diff, missing.Detail)
+			}
+			slices.Sort(missing.Absent)
+			if test.absent != slices.Equal(missing.Absent, test.want) || !test.absent && missing.Absent != nil {
+				t.Errorf("absent %q", missing.Absent)
 			}
 			if missing.Detail == "" || log.String() == "" {
 				t.Errorf("detail %q, log %q", missing.Detail, log.String())

@@ -122,12 +122,42 @@ func (a *archive) release(packages string) {
 	a.write("dists/stable/InRelease", string(signed))
 }
 
+// testOptional asks for a package of an archive that is not there yet.
+func testOptional(t *testing.T, h Harness, r environment.Request) {
+	r.Sources = []environment.SourceList{r.Sources[0]}
+	r.Sources[0].Optional = true
+	_, err := h.Adapter.Provision(t.Context(), r, nil)
+	var missing *environment.UnsatisfiableError
+	if !errors.As(err, &missing) || len(missing.Absent) != 1 {
+		t.Errorf("error %v, want one dependency to be absent", err)
+	}
+	r.Depends = ""
+	h.provision(t, r)
+}
+
+// key is the request's, with its source lists optional or not.
+func (h Harness) key(t *testing.T, r environment.Request, optional bool) string {
+	t.Helper()
+	r.Sources = []environment.SourceList{r.Sources[0]}
+	r.Sources[0].Optional = optional
+	key, err := h.Adapter.Key(t.Context(), r)
+	if err != nil || key == "" {
+		t.Errorf("key %q, %v", key, err)
+	}
+	return key
+}
+
 func testRepositories(t *testing.T, h Harness) {
 	a := newArchive(t)
-	a.publish("foundry-contract", "1.0")
 	r := h.request("foundry-contract (>= 1)")
 	r.Sources = []environment.SourceList{a.list()}
+	t.Run("NotThereYet", func(t *testing.T) { testOptional(t, h, r) })
+	before := h.key(t, r, true)
+	a.publish("foundry-contract", "1.0")
 	first := h.provision(t, r)
+	if now := h.key(t, r, true); now == before || now != h.key(t, r, false) {
+		t.Errorf("key %s, then %s when the repository has come", before, now)
+	}
 	if out, _ := h.sh(t, first, "cat /usr/share/foundry-contract/version"); out != "1.0\n" {
 		t.Errorf("version %q, want 1.0", out)
 	}

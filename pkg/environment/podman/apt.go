@@ -39,6 +39,7 @@ func (p *plan) writeInputs(dir string) (mounts map[string]string, err error) {
 	}
 	for name, content := range map[string]string{
 		"sources.list": list.String(), "apt.conf": p.aptConf(), "package.dsc": p.dsc(),
+		"names": strings.Join(names(p.Depends), "\n"),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
 			return nil, fmt.Errorf("write input of apt: %w", err)

@@ -25,7 +25,10 @@ echo stage resolve >&4
 status=0
 apt-get -s build-dep /in/package.dsc >/out/plan 2>&1 || status=$?
 sed '/^\(Inst\|Conf\|Remv\|Note, using\) /d' /out/plan
-[ $status = 0 ]
+if [ $status != 0 ]; then
+	xargs -r apt-cache showpkg </in/names >/out/available 2>/dev/null || :
+	exit $status
+fi
 echo resolved >&4
 read -r order <&6
 [ "$order" = install ]

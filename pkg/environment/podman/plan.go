@@ -43,17 +43,21 @@ func (e *Engine) plan(ctx context.Context, request environment.Request) (*plan, 
 		Components: []string{"main"}, Keyring: request.Base.Keyring,
 	}}, request.Sources...)
 	described := make([]string, 0, 2*len(lists))
-	for _, list := range lists {
+	releases, err := e.releases(ctx, lists)
+	if err != nil {
+		return nil, err
+	}
+	for n, list := range lists {
+		if releases[n].SHA256 == "" {
+			continue // optional, and not there yet
+		}
 		data, ext, err := readKeyring(list.Keyring)
 		if err != nil {
 			return nil, err
 		}
 		p.sources = append(p.sources, source{list, data, ext})
+		p.releases = append(p.releases, releases[n])
 		described = append(described, digest(list.URI, list.Suite, strings.Join(list.Components, " "), string(data)))
-	}
-	var err error
-	if p.releases, err = e.releases(ctx, lists); err != nil {
-		return nil, err
 	}
 	p.baseKey = digest(format, "base", baseHook, request.Architecture, described[0])
 	p.listsKey = digest(append(described, format, "lists", p.baseKey)...)

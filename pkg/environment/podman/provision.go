@@ -264,6 +264,11 @@ func (i *installation) failed(status int) error {
 			return err
 		}
 		if problem := unsatisfiable(said); problem != nil {
+			available, err := i.read("available")
+			if err != nil {
+				return err
+			}
+			problem.Absent = absent(i.plan.Depends, problem.Missing, available)
 			return problem
 		}
 		return fmt.Errorf("resolve build dependencies: apt: %s", lastError(said))

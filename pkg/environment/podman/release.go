@@ -51,7 +51,8 @@ func (e *Engine) releases(ctx context.Context, sources []environment.SourceList)
 	return found, group.Wait()
 }
 
-// release looks at InRelease or, where a repository has none, at Release.
+// release looks at InRelease or, where a repository has none, at Release. It is empty for an optional
+// source that is not there.
 func (e *Engine) release(ctx context.Context, source environment.SourceList) (release, error) {
 	look := e.fetchRelease
 	if strings.HasPrefix(source.URI, "file:") {
@@ -61,6 +62,9 @@ func (e *Engine) release(ctx context.Context, source environment.SourceList) (re
 	r, err := look(ctx, folder+"InRelease")
 	if errors.Is(err, environment.ErrNoRelease) {
 		r, err = look(ctx, folder+"Release")
+	}
+	if source.Optional && errors.Is(err, environment.ErrNoRelease) {
+		return release{}, nil
 	}
 	return r, err
 }
