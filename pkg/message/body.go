@@ -56,6 +56,7 @@ type Source struct {
 	Network           bool       `json:"network,omitempty"`  // the build may use the host's network
 	Outputs           []string   `json:"outputs,omitempty"`  // which further files to keep: globs after "=", "%" or "!"
 	Count             int        `json:"count,omitempty"`    // of an upload: 0, or which deliberate rebuild it is
+	Upload            *Artifact  `json:"upload,omitempty"`   // of an upload: the .changes as its uploader signed it; nil where the .dsc alone was given
 }
 
 // Relations are the build relations of a source package as its .dsc has them (Debian policy 7.7).

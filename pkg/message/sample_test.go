@@ -33,6 +33,7 @@ func sample() []message.Body {
 			Options: []string{"nocheck", "parallel=4"}, Timeout: 3600,
 			Binaries: []string{"hello", "hello-doc"}, Only: []string{"amd64", "any-arm"}, Network: true,
 			Outputs: []string{"=report.xml", "%debian/**/*.log", "!*.tmp"}, Count: 1,
+			Upload: &message.Artifact{Name: "hello_2.10-3~deb12u1_source.changes", Size: 1700, SHA256: digest},
 		},
 		&message.Source{
 			Origin: origin, Package: hello, Format: "1.0", Architectures: []string{"linux-any"},
