@@ -2,6 +2,7 @@ package debian
 
 import (
 	_ "embed"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -40,6 +41,16 @@ func (a Architecture) Valid() bool {
 func (a Architecture) Known() bool {
 	_, ok := tuples()[string(a)]
 	return ok
+}
+
+// Architectures lists those of machines that dpkg knows, sorted.
+func Architectures() []Architecture {
+	var all []Architecture
+	for name := range tuples() {
+		all = append(all, Architecture(name))
+	}
+	slices.Sort(all)
+	return all
 }
 
 // Is tells whether a is what alias says: the same architecture, or one of those a wildcard stands
