@@ -55,7 +55,7 @@ func (b *builder) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) {
 	switch {
 	case !ok:
 		return nil, &bot.Failure{Class: message.ClassPolicy, Reason: fmt.Sprintf("a %s message is not for building", j.Body.Type())}
-	case p.Outcome == message.Skipped:
+	case p.Outcome == message.Skipped, p.Outcome == message.Waiting:
 		return nil, nil
 	case p.Image == nil || (!p.Arch && !p.Indep) || p.Architecture != b.Arch:
 		return nil, &bot.Failure{Class: message.ClassPolicy, Reason: "the provision names no image or nothing to build on " + b.Arch}

@@ -10,6 +10,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"foundry/pkg/bus"
 	"foundry/pkg/message"
 )
@@ -27,6 +29,10 @@ type Step struct {
 	// Stage returns what tells this bot's failures apart from those of its like about the same
 	// message, such as the architecture; nil for nothing.
 	Stage func(body message.Body) []string
+	// Beside, if set, runs beside the loop until ctx ends, as it does when the bot is to stop. again
+	// works once more, as the loop does, on a message that has been acknowledged without its last
+	// answer; trouble is returned and left to the caller. An error of Beside ends the loop.
+	Beside func(ctx context.Context, again func(raw bus.Raw) error) error
 }
 
 // Result is one answer to a message.
@@ -47,10 +53,27 @@ func (b *Bot) Work(ctx context.Context, s Step) error {
 	}
 	defer scratch.close()
 	w := &worker{Bot: b, Step: s, scratch: scratch}
-	return b.Bus.Consume(ctx, bus.Endpoint{
-		Name: b.Settings.Endpoint, Topic: message.Topic(b.Settings.Watch), Key: message.SafeKeyOrAll(s.Key),
-		From: from, Jobs: b.Settings.Jobs, AckWait: b.Settings.AckWait, Drain: b.stopping,
-	}, w.handle)
+	group, ctx := errgroup.WithContext(ctx)
+	taking, stop := context.WithCancel(ctx)
+	if s.Beside != nil {
+		group.Go(func() error { return s.Beside(taking, func(raw bus.Raw) error { return w.handle(ctx, raw) }) })
+		group.Go(func() error {
+			select {
+			case <-b.stopping:
+			case <-taking.Done():
+			}
+			stop()
+			return nil
+		})
+	}
+	group.Go(func() error {
+		defer stop()
+		return b.Bus.Consume(ctx, bus.Endpoint{
+			Name: b.Settings.Endpoint, Topic: message.Topic(b.Settings.Watch), Key: message.SafeKeyOrAll(s.Key),
+			From: from, Jobs: b.Settings.Jobs, AckWait: b.Settings.AckWait, Drain: b.stopping,
+		}, w.handle)
+	})
+	return group.Wait()
 }
 
 type worker struct {

@@ -35,6 +35,7 @@ type UnsatisfiableError struct {
 	// do, when this is all that is wrong: another package may bring it. Empty where the trouble lies
 	// elsewhere, such as in a conflict or in what a dependency itself needs.
 	Absent []string
+	Key    string // of the request when this was found, as Provisioner.Key names it
 }
 
 func (e *UnsatisfiableError) Error() string {

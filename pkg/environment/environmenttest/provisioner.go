@@ -128,6 +128,9 @@ func testUnsatisfiable(t *testing.T, h Harness) {
 			if diff := cmp.Diff(test.want, missing.Missing); diff != "" {
 				t.Errorf("missing (-want +got)\n%s%s", diff, missing.Detail)
 			}
+			if key, err := h.Adapter.Key(t.Context(), r); err != nil || missing.Key != key {
+				t.Errorf("key %q of the request, %v; the error says %q", key, err, missing.Key)
+			}
 			slices.Sort(missing.Absent)
 			if test.absent != slices.Equal(missing.Absent, test.want) || !test.absent && missing.Absent != nil {
 				t.Errorf("absent %q", missing.Absent)

@@ -268,6 +268,7 @@ func (i *installation) failed(status int) error {
 			if err != nil {
 				return err
 			}
+			problem.Key = i.plan.key
 			problem.Absent = absent(i.plan.Depends, problem.Missing, available)
 			return problem
 		}
