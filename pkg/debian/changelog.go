@@ -134,7 +134,7 @@ func (p *changelogParser) takeTrailer(line string) error {
 	if m == nil {
 		return errors.New("line is not of the form \" -- Name <address>  date\" with two spaces before the date: " + quote(line))
 	}
-	date, err := parseDate(m[3])
+	date, err := ParseDate(m[3])
 	if err != nil && len(p.done) == 0 {
 		return err
 	}
@@ -144,8 +144,8 @@ func (p *changelogParser) takeTrailer(line string) error {
 	return nil
 }
 
-// parseDate reads the date of an entry: RFC 5322, the day of the week optional.
-func parseDate(s string) (time.Time, error) {
+// ParseDate reads the date of a changelog entry or .changes: RFC 5322, the day of the week optional.
+func ParseDate(s string) (time.Time, error) {
 	s, _, _ = strings.Cut(s, " (") // a comment that names the time zone
 	s = strings.Join(strings.Fields(s), " ")
 	for _, layout := range []string{"Mon, 2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05 -0700", "Mon, 2 January 2006 15:04:05 -0700"} {
