@@ -4,9 +4,9 @@
 # the build with, or empty), MIN_FREE (bytes of free space below which a disk is full) and FULL (the
 # exit status for that), OPTIONS and PROFILES.
 as_build() {
-	setpriv --reuid=build --regid=build --clear-groups --no-new-privs $WRAP \
-		/usr/bin/env -i PATH="$PATH" LC_ALL=C.UTF-8 TZ=UTC HOME=/nonexistent USER=build LOGNAME=build \
-		SHELL=/bin/sh DEB_BUILD_OPTIONS="$OPTIONS" DEB_BUILD_PROFILES="$PROFILES" "$@"
+	setpriv --reuid=build --regid=build --init-groups --no-new-privs $WRAP \
+		/usr/bin/env -i PATH="$PATH:/usr/games" LC_ALL=C.UTF-8 HOME=/nonexistent USER=build LOGNAME=build \
+		SHELL=/bin/sh DEB_BUILD_OPTIONS="$OPTIONS" "$@"
 }
 stage() { echo "$1" >/out/.stage; }
 refuse() {
@@ -31,6 +31,7 @@ judge() {
 trap judge EXIT
 
 stage unpack
+chmod 1777 /run/lock
 install -d -o build -g build "$PARENT"
 cd "$PARENT"
 for file in /in/*; do
@@ -41,7 +42,7 @@ as_build dpkg-source --no-copy -x "$DSC" "$TREE" || refuse 'dpkg-source cannot u
 stage build
 cd "$TREE"
 status=0
-as_build dpkg-buildpackage -us -uc --build="$BUILD" --changes-option="-DDistribution=$DISTRIBUTION" || status=$?
+as_build dpkg-buildpackage --sanitize-env -us -uc --build="$BUILD" ${PROFILES:+--build-profiles="$PROFILES"} --changes-option="-DDistribution=$DISTRIBUTION" || status=$?
 cd /
 # Nothing of the build may alter its results from here on.
 as_build /bin/sh -c 'kill -KILL -1' || true

@@ -120,7 +120,7 @@ func (e *Engine) runArguments(name string, able *abilities, run environment.Run,
 		// Volumes are on disk, where a large build has room, and vanish with the instance.
 		"--volume=/build", "--volume=/tmp", "--volume=/var/tmp",
 		"--tmpfs=/run:rw,nosuid,nodev,mode=755",
-		"--shm-size=1g",
+		"--tmpfs=/dev/shm:rw,exec,nosuid,nodev,mode=1777,size=50%", // programs that translate others run from it
 		// What a script needs that takes files over and becomes another user; the build has none.
 		"--cap-drop=all", "--cap-add=CHOWN,DAC_OVERRIDE,FOWNER,KILL,SETGID,SETUID",
 	)
@@ -129,6 +129,9 @@ func (e *Engine) runArguments(name string, able *abilities, run environment.Run,
 		return nil, err
 	}
 	args = append(args, common...)
+	if !run.Writable {
+		args = append(args, "--security-opt=seccomp="+filepath.Join(e.storage, "seccomp.json"))
+	}
 	args = append(args, able.limits(run.Limits, log)...)
 	for _, m := range []struct {
 		folder, target string
