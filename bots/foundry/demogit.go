@@ -37,7 +37,7 @@ func makeDemoGit(ctx context.Context, dir string) (*demoGit, error) {
 		{"-C", g.work, "remote", "add", "origin", g.bare},
 		{"-C", g.work, "add", "--all"},
 	} {
-		if _, err := git(ctx, nil, args...); err != nil {
+		if _, err := runGit(ctx, nil, args...); err != nil {
 			return nil, err
 		}
 	}
@@ -68,15 +68,15 @@ func unpackDemo(dir string) error {
 // commit commits what is in the work tree, signed with key, and returns its hash. The signature
 // is written into the commit as "git commit -S" does (gitformat-signature(5)).
 func (g *demoGit) commit(ctx context.Context, key trust.Signer, subject string) (string, error) {
-	tree, err := git(ctx, nil, "-C", g.work, "write-tree")
+	tree, err := runGit(ctx, nil, "-C", g.work, "write-tree")
 	if err != nil {
 		return "", err
 	}
-	hash, err := git(ctx, strings.NewReader(subject+"\n"), "-C", g.work, "commit-tree", tree)
+	hash, err := runGit(ctx, strings.NewReader(subject+"\n"), "-C", g.work, "commit-tree", tree)
 	if err != nil {
 		return "", err
 	}
-	plain, err := git(ctx, nil, "-C", g.work, "cat-file", "commit", hash)
+	plain, err := runGit(ctx, nil, "-C", g.work, "cat-file", "commit", hash)
 	if err != nil {
 		return "", err
 	}
@@ -88,21 +88,21 @@ func (g *demoGit) commit(ctx context.Context, key trust.Signer, subject string) 
 	header, text, _ := strings.Cut(plain, "\n\n")
 	lines := strings.ReplaceAll(strings.TrimSpace(string(signature)), "\n", "\n ")
 	signed := header + "\ngpgsig " + lines + "\n\n" + text
-	if hash, err = git(ctx, strings.NewReader(signed), "-C", g.work, "hash-object", "-t", "commit", "-w", "--stdin"); err != nil {
+	if hash, err = runGit(ctx, strings.NewReader(signed), "-C", g.work, "hash-object", "-t", "commit", "-w", "--stdin"); err != nil {
 		return "", err
 	}
-	_, err = git(ctx, nil, "-C", g.work, "update-ref", "refs/heads/"+demoBranch, hash)
+	_, err = runGit(ctx, nil, "-C", g.work, "update-ref", "refs/heads/"+demoBranch, hash)
 	return hash, err
 }
 
 // push pushes the branch to the bare repository.
 func (g *demoGit) push(ctx context.Context) error {
-	_, err := git(ctx, nil, "-C", g.work, "push", "--quiet", "origin", demoBranch)
+	_, err := runGit(ctx, nil, "-C", g.work, "push", "--quiet", "origin", demoBranch)
 	return err
 }
 
-// git runs git without the user's or the machine's configuration and returns what it prints.
-func git(ctx context.Context, stdin *strings.Reader, args ...string) (string, error) {
+// runGit runs git without the user's or the machine's configuration and returns what it prints.
+func runGit(ctx context.Context, stdin *strings.Reader, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", args...)
 	if stdin != nil {
 		cmd.Stdin = stdin

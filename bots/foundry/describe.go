@@ -6,20 +6,22 @@ import (
 
 	"foundry/pkg/bot"
 	"foundry/pkg/gitrepo"
+	"foundry/pkg/gitrepo/git"
+	"foundry/pkg/gitrepo/remote"
 	"foundry/pkg/message"
 )
 
 // describe finds the commit that text (URL, URL#branch or URL#commit) means. What it has to fetch
 // for that is kept below dir.
 func describe(ctx context.Context, text, dir string) (message.Commit, error) {
-	spec, err := gitrepo.ParseSpec(text)
+	spec, err := remote.ParseSpec(text)
 	if err != nil {
 		return message.Commit{}, err
 	}
 	if spec.IsGlob() {
 		return message.Commit{}, bot.Usage(fmt.Sprintf("%s may mean several branches", spec), "name one branch or commit")
 	}
-	heads, err := gitrepo.Heads(ctx, spec.URL, gitrepo.Options{})
+	heads, err := remote.Heads(ctx, spec.URL, remote.Options{})
 	if err != nil {
 		return message.Commit{}, err
 	}
@@ -32,15 +34,15 @@ func describe(ctx context.Context, text, dir string) (message.Commit, error) {
 		return message.Commit{}, err
 	}
 	return message.Commit{
-		Origin: message.Origin{Repository: gitrepo.Redact(spec.URL), Branch: selected[0].Name, Ref: commit.Hash},
+		Origin: message.Origin{Repository: git.Redact(spec.URL), Branch: selected[0].Name, Ref: commit.Hash},
 		Author: commit.Author, Subject: commit.Subject, Time: commit.Time,
 	}, nil
 }
 
 // fetchCommit reads the commit that head points at.
-func fetchCommit(ctx context.Context, spec gitrepo.Spec, head gitrepo.Head, dir string) (gitrepo.Commit, error) {
+func fetchCommit(ctx context.Context, spec remote.Spec, head remote.Head, dir string) (gitrepo.Commit, error) {
 	if !spec.IsCommit() {
-		commits, err := gitrepo.Peek(ctx, dir, spec.URL, []gitrepo.Head{head})
+		commits, err := gitrepo.Peek(ctx, dir, spec.URL, []remote.Head{head})
 		if err != nil {
 			return gitrepo.Commit{}, err
 		}

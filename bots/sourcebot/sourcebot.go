@@ -10,6 +10,7 @@ import (
 	"foundry/bots/internal/sourcepackage"
 	"foundry/pkg/bot"
 	"foundry/pkg/gitrepo"
+	"foundry/pkg/gitrepo/git"
 	"foundry/pkg/message"
 	"foundry/pkg/trust"
 )
@@ -39,7 +40,7 @@ func (s *sourcebot) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) {
 	if !ok {
 		return nil, sourcepackage.PackageFault(fmt.Sprintf("message of type %s is not a commit", j.Message.Type), "let sourcebot watch commits")
 	}
-	log := j.Log.With().Str("repository", gitrepo.Redact(about.Repository)).Str("branch", about.Branch).Logger()
+	log := j.Log.With().Str("repository", git.Redact(about.Repository)).Str("branch", about.Branch).Logger()
 	if !s.wanted(about.Branch) {
 		log.Info().Msg("branch is not built, see --build-branch")
 		return nil, nil
@@ -98,7 +99,7 @@ func (s *sourcebot) verify(c gitrepo.Commit) (string, error) {
 		return "", sourcepackage.PolicyFault(fmt.Sprintf("commit %s by %s: there is no keyring %s of those who may sign", c.Hash, c.Committer, s.committers),
 			fmt.Sprintf("gpg --export --armor FINGERPRINT >>%s, or start sourcebot with --allow-unsigned", s.committers))
 	case errors.Is(err, gitrepo.ErrUnsigned), errors.Is(err, gitrepo.ErrSignature):
-		return "", sourcepackage.PolicyFault(fmt.Sprintf("%v (committed by %s)", err, c.Committer), gitrepo.Hint(err)+"; or start sourcebot with --allow-unsigned")
+		return "", sourcepackage.PolicyFault(fmt.Sprintf("%v (committed by %s)", err, c.Committer), git.Hint(err)+"; or start sourcebot with --allow-unsigned")
 	case errors.As(err, &untrusted):
 		return "", sourcepackage.PolicyFault(fmt.Sprintf("%v (committed by %s)", err, c.Committer),
 			fmt.Sprintf("if that key is to be believed, add it: gpg --export --armor FINGERPRINT >>%s; keys there: %s", s.committers, strings.Join(keyring.Fingerprints(), " ")))
@@ -113,14 +114,14 @@ func (s *sourcebot) overtaken(ctx context.Context, mirror *gitrepo.Mirror, about
 		return false, nil
 	}
 	err := mirror.Refresh(ctx, about.Branch)
-	if errors.Is(err, gitrepo.ErrNoBranch) {
+	if errors.Is(err, git.ErrNoBranch) {
 		return false, nil // deleted since; nothing is newer
 	}
 	if err != nil {
 		return false, sourcepackage.GitFault(err)
 	}
 	head, err := mirror.Resolve(ctx, about.Branch)
-	if errors.Is(err, gitrepo.ErrNoBranch) || head == about.Ref {
+	if errors.Is(err, git.ErrNoBranch) || head == about.Ref {
 		return false, nil
 	}
 	if err != nil {

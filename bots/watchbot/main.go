@@ -20,7 +20,8 @@ import (
 
 	"foundry/bots/internal/wire"
 	"foundry/pkg/bot"
-	"foundry/pkg/gitrepo"
+	"foundry/pkg/gitrepo/git"
+	"foundry/pkg/gitrepo/remote"
 	"foundry/pkg/message"
 )
 
@@ -33,7 +34,7 @@ type options struct {
 	Once         bool
 	NewOnly      bool
 
-	specs []gitrepo.Spec // Repositories, parsed
+	specs []remote.Spec // Repositories, parsed
 }
 
 func definition() bot.Definition {
@@ -76,9 +77,9 @@ func (o *options) check() error {
 	}
 	o.specs = nil
 	for _, text := range o.Repositories {
-		spec, err := gitrepo.ParseSpec(text)
+		spec, err := remote.ParseSpec(text)
 		if err != nil {
-			return bot.Usage(fmt.Sprintf("--repository: %v", err), gitrepo.Hint(err))
+			return bot.Usage(fmt.Sprintf("--repository: %v", err), git.Hint(err))
 		}
 		o.specs = append(o.specs, spec)
 	}

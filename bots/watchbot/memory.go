@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"foundry/pkg/bus"
-	"foundry/pkg/gitrepo"
+	"foundry/pkg/gitrepo/remote"
 )
 
 // memory knows which commit of each branch of a repository was announced last. What it knows is
@@ -86,10 +86,10 @@ func (m *memory) forget(ctx context.Context, branch string) error {
 // names lists the branches that this process has met.
 func (m *memory) names() []string { return slices.Sorted(maps.Keys(m.heads)) }
 
-func (m *memory) seenKey(spec gitrepo.Spec) string { return "seen " + spec.String() }
+func (m *memory) seenKey(spec remote.Spec) string { return "seen " + spec.String() }
 
 // isSeen tells whether see was called for spec, by whatever watchbot.
-func (m *memory) isSeen(ctx context.Context, spec gitrepo.Spec) (bool, error) {
+func (m *memory) isSeen(ctx context.Context, spec remote.Spec) (bool, error) {
 	if m.seen[spec.Pattern] {
 		return true, nil
 	}
@@ -102,7 +102,7 @@ func (m *memory) isSeen(ctx context.Context, spec gitrepo.Spec) (bool, error) {
 }
 
 // see keeps that the heads of spec were seen.
-func (m *memory) see(ctx context.Context, spec gitrepo.Spec) error {
+func (m *memory) see(ctx context.Context, spec remote.Spec) error {
 	err := m.values.Put(ctx, m.seenKey(spec), []byte("1"), 0)
 	if errors.Is(err, bus.ErrConflict) {
 		err = nil

@@ -9,6 +9,8 @@ import (
 
 	"foundry/pkg/bot"
 	"foundry/pkg/gitrepo"
+	"foundry/pkg/gitrepo/git"
+	"foundry/pkg/gitrepo/remote"
 )
 
 // repository is one repository that is watched. One goroutine at a time uses it.
@@ -16,25 +18,25 @@ type repository struct {
 	bot     *bot.Bot
 	url     string
 	name    string // the URL without credentials, as it is announced
-	specs   []gitrepo.Spec
+	specs   []remote.Spec
 	newOnly bool
 	known   memory
 }
 
 func newRepository(b *bot.Bot, url string, newOnly bool) *repository {
-	name := gitrepo.Redact(url)
+	name := git.Redact(url)
 	return &repository{bot: b, url: url, name: name, newOnly: newOnly, known: newMemory(b.Values, name)}
 }
 
 // poll announces what is new. Reading from the repository ends with the context reading, all else
 // with ctx.
 func (r *repository) poll(ctx, reading context.Context) error {
-	heads, err := gitrepo.Heads(reading, r.url, gitrepo.Options{})
+	heads, err := remote.Heads(reading, r.url, remote.Options{})
 	if err != nil {
 		return err
 	}
 	var problems []error
-	var wanted []gitrepo.Head
+	var wanted []remote.Head
 	for _, spec := range r.specs {
 		selected, err := spec.Select(heads)
 		if err != nil {
@@ -53,7 +55,7 @@ func (r *repository) poll(ctx, reading context.Context) error {
 	if err := r.forget(ctx, heads); err != nil {
 		problems = append(problems, err)
 	}
-	slices.SortFunc(wanted, func(a, b gitrepo.Head) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(wanted, func(a, b remote.Head) int { return cmp.Compare(a.Name, b.Name) })
 	if err := r.followHeads(ctx, reading, slices.Compact(wanted)); err != nil {
 		problems = append(problems, err)
 	}
@@ -61,8 +63,8 @@ func (r *repository) poll(ctx, reading context.Context) error {
 }
 
 // followHeads announces those heads that differ from what was announced last.
-func (r *repository) followHeads(ctx, reading context.Context, heads []gitrepo.Head) error {
-	var due []gitrepo.Head
+func (r *repository) followHeads(ctx, reading context.Context, heads []remote.Head) error {
+	var due []remote.Head
 	for _, h := range heads {
 		announced, err := r.known.is(ctx, h.Name, h.Commit)
 		if err != nil {
@@ -92,7 +94,7 @@ type headCommit struct {
 
 // read fetches the commits of heads, oldest first. What can be read is returned also when something
 // else cannot.
-func (r *repository) read(ctx context.Context, heads []gitrepo.Head) ([]headCommit, error) {
+func (r *repository) read(ctx context.Context, heads []remote.Head) ([]headCommit, error) {
 	commits, err := gitrepo.Peek(ctx, r.bot.Path("heads"), r.url, heads)
 	var problems []error
 	read := make([]headCommit, 0, len(heads))
@@ -101,14 +103,14 @@ func (r *repository) read(ctx context.Context, heads []gitrepo.Head) ([]headComm
 		for i, c := range commits {
 			read = append(read, headCommit{c, heads[i].Name})
 		}
-	case len(heads) > 1 && (errors.Is(err, gitrepo.ErrNoCommit) || errors.Is(err, gitrepo.ErrNoBranch)):
+	case len(heads) > 1 && (errors.Is(err, git.ErrNoCommit) || errors.Is(err, git.ErrNoBranch)):
 		// One of them leads nowhere: find out which.
 		for _, h := range heads {
-			one, err := r.read(ctx, []gitrepo.Head{h})
+			one, err := r.read(ctx, []remote.Head{h})
 			read = append(read, one...)
 			problems = append(problems, err)
 		}
-	case errors.Is(err, gitrepo.ErrNoCommit), errors.Is(err, gitrepo.ErrNoBranch):
+	case errors.Is(err, git.ErrNoCommit), errors.Is(err, git.ErrNoBranch):
 		problems = append(problems, &missingError{err})
 	default:
 		problems = append(problems, err)
@@ -118,7 +120,7 @@ func (r *repository) read(ctx context.Context, heads []gitrepo.Head) ([]headComm
 }
 
 // followCommit announces a commit that was named by its hash.
-func (r *repository) followCommit(ctx, reading context.Context, heads []gitrepo.Head) error {
+func (r *repository) followCommit(ctx, reading context.Context, heads []remote.Head) error {
 	for _, h := range heads {
 		announced, err := r.known.is(ctx, h.Commit, h.Commit)
 		if announced || err != nil {
@@ -147,7 +149,7 @@ func (r *repository) followCommit(ctx, reading context.Context, heads []gitrepo.
 
 // firstSight notes, with --new-only, what is there when a spec is seen for the first time, so that
 // it is not announced.
-func (r *repository) firstSight(ctx context.Context, spec gitrepo.Spec, heads []gitrepo.Head) error {
+func (r *repository) firstSight(ctx context.Context, spec remote.Spec, heads []remote.Head) error {
 	if !r.newOnly {
 		return nil
 	}
@@ -165,7 +167,7 @@ func (r *repository) firstSight(ctx context.Context, spec gitrepo.Spec, heads []
 
 // forget drops what is known of branches that are gone, so that they count as new when they come
 // back.
-func (r *repository) forget(ctx context.Context, heads []gitrepo.Head) error {
+func (r *repository) forget(ctx context.Context, heads []remote.Head) error {
 	there := make(map[string]bool, len(heads))
 	for _, h := range heads {
 		there[h.Name] = true
@@ -177,7 +179,7 @@ func (r *repository) forget(ctx context.Context, heads []gitrepo.Head) error {
 		}
 	}
 	for _, name := range gone {
-		if there[name] || (gitrepo.Spec{Pattern: name}).IsCommit() {
+		if there[name] || (remote.Spec{Pattern: name}).IsCommit() {
 			continue
 		}
 		if err := r.known.forget(ctx, name); err != nil {

@@ -20,7 +20,7 @@ import (
 
 	"foundry/bots/internal/bottest"
 	"foundry/pkg/bus"
-	"foundry/pkg/gitrepo"
+	"foundry/pkg/gitrepo/git"
 	"foundry/pkg/message"
 )
 
@@ -120,7 +120,7 @@ func TestGlobs(t *testing.T) {
 	f.push("debian/sid", "two")
 	f.git("tag", "blob", f.git("hash-object", "-w", "/dev/null"))
 	err := f.watch(options{}, f.dir+"#*", f.dir+"#tags/*").run(t.Context())
-	if !errors.Is(err, gitrepo.ErrNoCommit) || !strings.Contains(err.Error(), "tags/blob") {
+	if !errors.Is(err, git.ErrNoCommit) || !strings.Contains(err.Error(), "tags/blob") {
 		t.Errorf("a tag without a commit: %v", err)
 	}
 	f.git("tag", "--delete", "blob")
@@ -148,7 +148,7 @@ func TestForget(t *testing.T) {
 	f.poll(w)
 	f.git("checkout", "--quiet", "main")
 	f.git("branch", "-D", "topic")
-	if err := w.run(t.Context()); !errors.Is(err, gitrepo.ErrNoBranch) {
+	if err := w.run(t.Context()); !errors.Is(err, git.ErrNoBranch) {
 		t.Errorf("deleted branch: %v", err)
 	}
 	value, _, err := f.bot.Values.Get(t.Context(), w.repositories[0].known.key("topic"))
@@ -280,12 +280,12 @@ func TestHealth(t *testing.T) {
 		logs int           // lines so far
 	}{
 		{nil, time.Minute, 0},
-		{gitrepo.ErrUnreachable, 2 * time.Minute, 1},
-		{gitrepo.ErrUnreachable, 4 * time.Minute, 1},
-		{gitrepo.ErrAuth, 8 * time.Minute, 2},
-		{gitrepo.ErrAuth, maxDelay, 2},
-		{gitrepo.ErrAuth, maxDelay, 2},
-		{&missingError{gitrepo.ErrNoBranch}, time.Minute, 3},
+		{git.ErrUnreachable, 2 * time.Minute, 1},
+		{git.ErrUnreachable, 4 * time.Minute, 1},
+		{git.ErrAuth, 8 * time.Minute, 2},
+		{git.ErrAuth, maxDelay, 2},
+		{git.ErrAuth, maxDelay, 2},
+		{&missingError{git.ErrNoBranch}, time.Minute, 3},
 		{nil, time.Minute, 4},
 		{nil, time.Minute, 4},
 	} {

@@ -12,7 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"foundry/pkg/bot"
-	"foundry/pkg/gitrepo"
+	"foundry/pkg/gitrepo/git"
 )
 
 const (
@@ -146,7 +146,7 @@ func (h *health) note(err error) {
 		return
 	}
 	event := h.log.Warn().Err(err)
-	if hint := gitrepo.Hint(err); hint != "" {
+	if hint := git.Hint(err); hint != "" {
 		event = event.Str("hint", hint)
 	}
 	event.Msg("repository fails")

@@ -3,21 +3,23 @@ package gitrepo
 import (
 	"context"
 	"testing"
+
+	"foundry/pkg/gitrepo/gitrepotest"
 )
 
 // BenchmarkJob is what the making of a source package asks of a mirror, from a commit that was just
 // pushed to a small repository on this host.
 func BenchmarkJob(b *testing.B) {
-	w := newWorkshop(b)
-	w.write("debian/changelog", "hello (1-1) unstable; urgency=low\n")
-	w.commit("first")
-	w.git("tag", "v1")
+	w := gitrepotest.NewWorkshop(b)
+	w.Write("debian/changelog", "hello (1-1) unstable; urgency=low\n")
+	w.Commit("first")
+	w.Git("tag", "v1")
 	ctx := context.Background()
-	m := mirrorOf(b, w.dir)
+	m := mirrorOf(b, w.Dir)
 	for b.Loop() {
 		b.StopTimer()
-		w.write("hello.c", b.Name())
-		head := w.commit("more")
+		w.Write("hello.c", b.Name())
+		head := w.Commit("more")
 		dir := b.TempDir()
 		b.StartTimer()
 		if err := m.Fetch(ctx, head, "main"); err != nil {
@@ -37,9 +39,9 @@ func BenchmarkJob(b *testing.B) {
 
 // BenchmarkFetched is a fetch of what is there.
 func BenchmarkFetched(b *testing.B) {
-	w := newWorkshop(b)
-	head := w.commit("first")
-	m := mirrorOf(b, w.dir)
+	w := gitrepotest.NewWorkshop(b)
+	head := w.Commit("first")
+	m := mirrorOf(b, w.Dir)
 	for b.Loop() {
 		if err := m.Fetch(context.Background(), head, "main"); err != nil {
 			b.Fatal(err)

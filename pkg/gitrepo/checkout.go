@@ -11,20 +11,28 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+
+	"foundry/pkg/gitrepo/git"
+)
+
+// ErrSubmodule says that a submodule cannot be had.
+var ErrSubmodule = git.NewProblem(
+	"submodules are not supported",
+	"put the submodule's files into the branch, or package them as an orig tarball of their own",
 )
 
 // Archive writes the tree of a commit as a tar file, as git-archive(1) does: attributes export-ignore
 // and export-subst are honoured, times are the commit's. Every name gets the prefix, such as
 // "hello-1.0/"; the same commit and prefix give the same bytes.
 func (m *Mirror) Archive(ctx context.Context, commit, prefix string, w io.Writer) error {
-	if !IsHash(commit) {
-		return fmt.Errorf("export commit %q: %w", plain(commit, 80), ErrNoCommit)
+	if !git.IsHash(commit) {
+		return fmt.Errorf("export commit %q: %w", git.Plain(commit, 80), git.ErrNoCommit)
 	}
 	r := m.run("archive", "--format=tar", "--prefix="+prefix, commit)
-	r.stdout = w
-	if _, err := r.do(ctx); err != nil {
+	r.Stdout = w
+	if _, err := r.Do(ctx); err != nil {
 		if ctx.Err() == nil && !m.has(ctx, commit) {
-			err = ErrNoCommit
+			err = git.ErrNoCommit
 		}
 		return fmt.Errorf("export commit %s of %s: %w", commit, m.URL(), err)
 	}
@@ -36,8 +44,8 @@ func (m *Mirror) Archive(ctx context.Context, commit, prefix string, w io.Writer
 // dir or be taken for a repository is ErrUnsafe; a symbolic link may lead anywhere, but
 // nothing is written through one. After an error dir holds part of the tree.
 func (m *Mirror) Checkout(ctx context.Context, commit, dir string) error {
-	if !IsHash(commit) {
-		return fmt.Errorf("check out %q: %w", plain(commit, 80), ErrNoCommit)
+	if !git.IsHash(commit) {
+		return fmt.Errorf("check out %q: %w", git.Plain(commit, 80), git.ErrNoCommit)
 	}
 	if err := m.checkout(ctx, commit, dir); err != nil {
 		return fmt.Errorf("check out commit %s of %s: %w", commit, m.URL(), err)
@@ -88,7 +96,7 @@ func (m *Mirror) checkTree(ctx context.Context, commit string) error {
 	out, err := m.git(ctx, "ls-tree", "-r", "-z", "--full-tree", commit)
 	if err != nil {
 		if !m.has(ctx, commit) && ctx.Err() == nil {
-			return ErrNoCommit
+			return git.ErrNoCommit
 		}
 		return err
 	}
@@ -98,7 +106,7 @@ func (m *Mirror) checkTree(ctx context.Context, commit string) error {
 			continue
 		}
 		if strings.HasPrefix(attributes, "160000 ") {
-			return fmt.Errorf("%w: %s", ErrSubmodule, plain(name, 200))
+			return fmt.Errorf("%w: %s", ErrSubmodule, git.Plain(name, 200))
 		}
 		if err := checkPath(name); err != nil {
 			return err
@@ -113,7 +121,7 @@ func checkPath(name string) error {
 	for part := range strings.SplitSeq(name, "/") {
 		switch {
 		case part == "", part == ".", part == "..", strings.EqualFold(part, ".git"), strings.EqualFold(part, "git~1"):
-			return fmt.Errorf("%w: path %q", ErrUnsafe, plain(name, 200))
+			return fmt.Errorf("%w: path %q", git.ErrUnsafe, git.Plain(name, 200))
 		}
 	}
 	return nil
@@ -146,7 +154,7 @@ func unpack(root *os.Root, archive *tar.Reader) error {
 		case tar.TypeSymlink:
 			links = append(links, h)
 		default:
-			err = fmt.Errorf("%w: %q is neither file, folder nor link", ErrUnsafe, plain(h.Name, 200))
+			err = fmt.Errorf("%w: %q is neither file, folder nor link", git.ErrUnsafe, git.Plain(h.Name, 200))
 		}
 		if err != nil {
 			return err

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"foundry/pkg/gitrepo/git"
 )
 
 // A Commit is what a commit object says (gitformat-signature(5), git-commit-tree(1)).
@@ -33,13 +35,13 @@ const maxCommit = 4 << 20
 
 // Commit returns a commit that was fetched, or ErrNoCommit.
 func (m *Mirror) Commit(ctx context.Context, hash string) (Commit, error) {
-	if !IsHash(hash) {
-		return Commit{}, fmt.Errorf("read commit: %w: %q is not a full hash", ErrNoCommit, plain(hash, 80))
+	if !git.IsHash(hash) {
+		return Commit{}, fmt.Errorf("read commit: %w: %q is not a full hash", git.ErrNoCommit, git.Plain(hash, 80))
 	}
 	raw, err := m.git(ctx, "cat-file", "commit", hash)
 	if err != nil {
 		if !m.has(ctx, hash) && ctx.Err() == nil {
-			err = fmt.Errorf("%w in the mirror of %s", ErrNoCommit, m.URL())
+			err = fmt.Errorf("%w in the mirror of %s", git.ErrNoCommit, m.URL())
 		}
 		return Commit{}, fmt.Errorf("read commit %s: %w", hash, err)
 	}
@@ -93,7 +95,7 @@ func parseCommit(raw []byte) (Commit, error) {
 		return Commit{}, errors.New("no tree or no committer")
 	}
 	subject, _, _ := strings.Cut(strings.TrimLeft(string(message), "\n"), "\n")
-	c.Subject = plain(subject, 500)
+	c.Subject = git.Plain(subject, 500)
 	return c, nil
 }
 
@@ -155,9 +157,9 @@ func (c *Commit) set(line string) error {
 func parsePerson(value string) (name, email string, err error) {
 	open, end := strings.Index(value, "<"), strings.LastIndex(value, ">")
 	if open < 0 || end < open {
-		return "", "", fmt.Errorf("bad author or committer %q", plain(value, 80))
+		return "", "", fmt.Errorf("bad author or committer %q", git.Plain(value, 80))
 	}
-	return plain(value[:open], 200), plain(value[open+1:end], 200), nil
+	return git.Plain(value[:open], 200), git.Plain(value[open+1:end], 200), nil
 }
 
 // maxTime is the largest time taken: the last second of year 9999, beyond which RFC 3339 ends.
@@ -170,7 +172,7 @@ func parseTime(value string) (time.Time, error) {
 	}
 	seconds, err := strconv.ParseInt(fields[0], 10, 64)
 	if err != nil || seconds < 0 || seconds > maxTime {
-		return time.Time{}, fmt.Errorf("bad committer time %q", plain(fields[0], 40))
+		return time.Time{}, fmt.Errorf("bad committer time %q", git.Plain(fields[0], 40))
 	}
 	return time.Unix(seconds, 0).UTC(), nil
 }

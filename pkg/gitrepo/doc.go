@@ -1,22 +1,17 @@
-// Package gitrepo reads git repositories that others write: it lists the heads of remote ones,
-// mirrors them, and hands out commits, signatures, files and trees.
+// Package gitrepo keeps mirrors of git repositories that others write, and hands out their commits,
+// signatures, files and trees.
 //
 // # Terms
 //
 // A head is a branch or a tag and the commit it points at. Branches are named as they are
-// ("debian/sid"), tags with "tags/" before their name ("tags/v1"). A spec is what a person
-// writes to name a repository and some of its heads: URL[#branch|#glob|#commit], see ParseSpec.
-// A mirror is a bare repository on this host that follows one remote repository, see Mirror.
+// ("debian/sid"), tags with "tags/" before their name ("tags/v1"). A mirror is a bare repository on this
+// host that follows one remote repository, see Mirror.
 //
 // # What is done by whom
 //
-// Polling must be cheap, so heads over http and https are read in this process: version 2 of
-// git's protocol asks for branches and tags only, version 0 is decoded by go-git, and the listing
-// of a repository without a git server (dumb http) is a text file. A poll costs a millisecond or
-// two and one kept connection, where starting the git program and its http helper costs ten times
-// as much. Whatever this way cannot do is asked of the git program instead: other transports
-// (ssh, git, files), and http answers that need what the operator has told git alone
-// (credential helpers, .netrc, proxies and certificates of git's configuration).
+// Package remote lists the heads of a repository, for polling, and knows how a person names
+// repository and heads. Package git runs the git program, and holds what all three have in common: which
+// URLs may be used, and what can be wrong with a repository.
 //
 // Objects are fetched and read by the git program. go-git holds pack indexes and objects in
 // memory, has no dumb http, no partial fetches, no attributes for exports, and knows neither

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"foundry/pkg/gitrepo/git"
 )
 
 // fetchTimeout bounds one fetch, however slow the other side is.
@@ -31,11 +33,11 @@ var always = []string{
 // that was fetched once is not asked for again and takes about two milliseconds. Errors wrap
 // ErrNoRepository, ErrNoCommit, ErrAuth or ErrUnreachable where that is known.
 func (m *Mirror) Fetch(ctx context.Context, commit, branch string) error {
-	if !IsHash(commit) {
-		return fmt.Errorf("fetch from %s: %w: %q is not a full commit hash", m.URL(), ErrNoCommit, plain(commit, 80))
+	if !git.IsHash(commit) {
+		return fmt.Errorf("fetch from %s: %w: %q is not a full commit hash", m.URL(), git.ErrNoCommit, git.Plain(commit, 80))
 	}
-	if branch != "" && !validName(branch) {
-		return fmt.Errorf("fetch from %s: %w: bad branch name %q", m.URL(), ErrNoBranch, plain(branch, 80))
+	if branch != "" && !git.ValidName(branch) {
+		return fmt.Errorf("fetch from %s: %w: bad branch name %q", m.URL(), git.ErrNoBranch, git.Plain(branch, 80))
 	}
 	if m.fetched(ctx, commit) {
 		return nil
@@ -57,8 +59,8 @@ func (m *Mirror) Fetch(ctx context.Context, commit, branch string) error {
 func (m *Mirror) Refresh(ctx context.Context, branches ...string) error {
 	refspecs := make([]string, 0, len(branches))
 	for _, branch := range branches {
-		if !validName(branch) {
-			return fmt.Errorf("fetch from %s: %w: bad branch name %q", m.URL(), ErrNoBranch, plain(branch, 80))
+		if !git.ValidName(branch) {
+			return fmt.Errorf("fetch from %s: %w: bad branch name %q", m.URL(), git.ErrNoBranch, git.Plain(branch, 80))
 		}
 		if !strings.HasPrefix(branch, "tags/") {
 			refspecs = append(refspecs, branchRefspec(branch))
@@ -74,7 +76,7 @@ func (m *Mirror) Refresh(ctx context.Context, branches ...string) error {
 }
 
 func branchRefspec(branch string) string {
-	return "+" + refOf(branch) + ":" + refOf(branch)
+	return "+" + git.Ref(branch) + ":" + git.Ref(branch)
 }
 
 // formatOf is the object format of a repository that has the given commit.
@@ -147,7 +149,7 @@ func (m *Mirror) exclusively(ctx context.Context, format string, fetch func(cont
 
 // explained tells whether err is about the remote repository and not about the mirror.
 func explained(err error) bool {
-	for _, known := range []error{ErrNoRepository, ErrNoCommit, ErrNoBranch, ErrAuth, ErrUnreachable} {
+	for _, known := range []error{git.ErrNoRepository, git.ErrNoCommit, git.ErrNoBranch, git.ErrAuth, git.ErrUnreachable} {
 		if errors.Is(err, known) {
 			return true
 		}
@@ -169,7 +171,7 @@ func (m *Mirror) fetchCommit(ctx context.Context, lock *os.File, commit, branch 
 		refspecs = append(refspecs, branchRefspec(branch))
 	}
 	err := m.fetchRefs(ctx, lock, refspecs...)
-	if errors.Is(err, ErrNoBranch) {
+	if errors.Is(err, git.ErrNoBranch) {
 		err = m.fetchRefs(ctx, lock) // the branch was deleted since
 	}
 	if err != nil {
@@ -183,26 +185,26 @@ func (m *Mirror) fetchCommit(ctx context.Context, lock *os.File, commit, branch 
 		return err
 	}
 	err = m.fetchRefs(ctx, lock, commit+":"+fetchedRef(commit))
-	if errors.Is(err, ErrAuth) || errors.Is(err, ErrUnreachable) || ctx.Err() != nil {
+	if errors.Is(err, git.ErrAuth) || errors.Is(err, git.ErrUnreachable) || ctx.Err() != nil {
 		return err
 	}
 	if err != nil || !m.has(ctx, commit) {
 		// What is said of a hash is of no use: many servers know only the tips of branches.
-		return fmt.Errorf("%w on branch %s", ErrNoCommit, branch)
+		return fmt.Errorf("%w on branch %s", git.ErrNoCommit, branch)
 	}
 	return nil
 }
 
 // fetchRefs fetches what always comes and the given refspecs.
 func (m *Mirror) fetchRefs(ctx context.Context, lock *os.File, refspecs ...string) error {
-	_, err := run{
-		dir: m.path, remote: m.url, lock: lock,
-		stdin: strings.NewReader(strings.Join(append(refspecs, always...), "\n") + "\n"),
-		args: []string{
+	_, err := git.Run{
+		Dir: m.path, Remote: m.url, Lock: lock,
+		Stdin: strings.NewReader(strings.Join(append(refspecs, always...), "\n") + "\n"),
+		Args: []string{
 			"fetch", "--quiet", "--stdin", "--no-tags", "--prune", "--force", "--no-write-fetch-head",
 			"--no-auto-maintenance", "--no-recurse-submodules", "origin",
 		},
-	}.do(ctx)
+	}.Do(ctx)
 	return err
 }
 
@@ -222,6 +224,6 @@ func (m *Mirror) compact(ctx context.Context, lock *os.File) {
 		return
 	}
 	r := m.run("gc", "--quiet", "--no-detach")
-	r.lock = lock
-	_, _ = r.do(ctx)
+	r.Lock = lock
+	_, _ = r.Do(ctx)
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"foundry/pkg/gitrepo/git"
 )
 
 // A Mirror is a bare repository on this host that follows one remote repository. Its methods may be
@@ -30,12 +32,12 @@ func OpenMirror(dir, url string) (*Mirror, error) {
 }
 
 func openMirror(dir, url, suffix string) (*Mirror, error) {
-	if err := CheckURL(url); err != nil {
+	if err := git.CheckURL(url); err != nil {
 		return nil, err
 	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open mirror of %s: %w", Redact(url), err)
+		return nil, fmt.Errorf("open mirror of %s: %w", git.Redact(url), err)
 	}
 	return &Mirror{url: url, path: filepath.Join(dir, folderName(url)+suffix)}, nil
 }
@@ -45,11 +47,11 @@ func openMirror(dir, url, suffix string) (*Mirror, error) {
 func (m *Mirror) Dir() string { return m.path }
 
 // URL is the URL of the repository, without credentials.
-func (m *Mirror) URL() string { return Redact(m.url) }
+func (m *Mirror) URL() string { return git.Redact(m.url) }
 
 // folderName makes a folder's name of a URL: one for people to recognize and a digest to tell apart.
 func folderName(url string) string {
-	url = Redact(url)
+	url = git.Redact(url)
 	sum := sha256.Sum256([]byte(url))
 	name := strings.Map(func(r rune) rune {
 		switch {
@@ -62,13 +64,13 @@ func folderName(url string) string {
 }
 
 // run prepares a run of git that reads the mirror.
-func (m *Mirror) run(args ...string) run {
-	return run{dir: m.path, args: args}
+func (m *Mirror) run(args ...string) git.Run {
+	return git.Run{Dir: m.path, Args: args}
 }
 
 // git reads from the mirror.
 func (m *Mirror) git(ctx context.Context, args ...string) ([]byte, error) {
-	return m.run(args...).do(ctx)
+	return m.run(args...).Do(ctx)
 }
 
 // lockEvery is how often a lock held by another is tried again.
@@ -149,9 +151,9 @@ func (m *Mirror) remake(ctx context.Context, format string) error {
 			return fmt.Errorf("make mirror %s: %w", m.path, err)
 		}
 	}
-	_, err := run{args: []string{
+	_, err := git.Run{Args: []string{
 		"init", "--quiet", "--bare", "--template=", "--initial-branch=none", "--object-format=" + format, fresh,
-	}, dir: fresh}.do(ctx)
+	}, Dir: fresh}.Do(ctx)
 	if err != nil {
 		return fmt.Errorf("make mirror %s: %w", m.path, err)
 	}

@@ -16,6 +16,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"foundry/pkg/gitrepo/git"
+	"foundry/pkg/gitrepo/gitrepotest"
+	"foundry/pkg/gitrepo/remote"
 )
 
 // TestMain lets the test binary stand in for a process that fetches and is killed.
@@ -35,16 +39,16 @@ func TestMain(m *testing.M) {
 }
 
 func TestFetchIncrementally(t *testing.T) {
-	w, first := standard(t)
-	m := mirrorOf(t, w.dir)
+	w, first := gitrepotest.Standard(t)
+	m := mirrorOf(t, w.Dir)
 	ctx := background(t)
 	for range 3 {
 		if err := m.Fetch(ctx, first, "main"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	second := w.commit("third")
-	w.git("tag", "v3")
+	second := w.Commit("third")
+	w.Git("tag", "v3")
 	if err := m.Fetch(ctx, second, "main"); err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +63,7 @@ func TestFetchIncrementally(t *testing.T) {
 		t.Errorf("ancestors: %v %v, %v %v", older, newer, err, err2)
 	}
 	// What is there is not asked for again: it can be had after the repository is gone.
-	remove(t, w.dir)
+	remove(t, w.Dir)
 	for _, commit := range []string{first, second} {
 		if err := m.Fetch(ctx, commit, "main"); err != nil {
 			t.Errorf("fetching what is there: %v", err)
@@ -70,36 +74,36 @@ func TestFetchIncrementally(t *testing.T) {
 // TestFetchRewritten fetches commits whose branch has been rewritten or deleted since they were
 // announced: from a server that gives out what no branch leads to, and from one that does not.
 func TestFetchRewritten(t *testing.T) {
-	w, head := standard(t)
-	w.git("checkout", "--quiet", "-b", "topic")
-	gone := w.commit("to be rewritten")
+	w, head := gitrepotest.Standard(t)
+	w.Git("checkout", "--quiet", "-b", "topic")
+	gone := w.Commit("to be rewritten")
 	ctx := background(t)
-	m, late := mirrorOf(t, w.dir), mirrorOf(t, w.dir)
+	m, late := mirrorOf(t, w.Dir), mirrorOf(t, w.Dir)
 	if err := m.Fetch(ctx, gone, "topic"); err != nil {
 		t.Fatal(err)
 	}
-	w.git("reset", "--quiet", "--hard", head)
-	rewritten := w.commit("rewritten")
+	w.Git("reset", "--quiet", "--hard", head)
+	rewritten := w.Commit("rewritten")
 	if err := m.Fetch(ctx, rewritten, "topic"); err != nil {
 		t.Fatal(err)
 	}
 	if c, err := m.Commit(ctx, gone); err != nil || c.Subject != "to be rewritten" {
 		t.Errorf("the rewritten commit was lost: %v", err)
 	}
-	smart := mirrorOf(t, smartServer(t, filepath.Dir(w.dir), "", true).URL+"/hello/.git")
-	if err := smart.Fetch(ctx, gone, "topic"); !errors.Is(err, ErrNoCommit) {
+	smart := mirrorOf(t, gitrepotest.SmartServer(t, filepath.Dir(w.Dir), "", true).URL+"/hello/.git")
+	if err := smart.Fetch(ctx, gone, "topic"); !errors.Is(err, git.ErrNoCommit) {
 		t.Errorf("from a server of version 0: %v", err)
 	}
-	w.git("config", "uploadpack.allowAnySHA1InWant", "true")
-	w.git("checkout", "--quiet", "main")
-	w.git("branch", "-D", "topic")
+	w.Git("config", "uploadpack.allowAnySHA1InWant", "true")
+	w.Git("checkout", "--quiet", "main")
+	w.Git("branch", "-D", "topic")
 	if err := late.Fetch(ctx, gone, "topic"); err != nil {
 		t.Errorf("from a server that gives out any commit: %v", err)
 	}
-	if err := late.Fetch(ctx, strings.Repeat("1", 40), "main"); !errors.Is(err, ErrNoCommit) {
+	if err := late.Fetch(ctx, strings.Repeat("1", 40), "main"); !errors.Is(err, git.ErrNoCommit) {
 		t.Errorf("commit that never was: %v", err)
 	}
-	if err := late.Refresh(ctx, "nowhere"); !errors.Is(err, ErrNoBranch) {
+	if err := late.Refresh(ctx, "nowhere"); !errors.Is(err, git.ErrNoBranch) {
 		t.Errorf("branch that never was: %v", err)
 	}
 	if err := late.Refresh(ctx, "debian/sid"); err != nil {
@@ -111,23 +115,23 @@ func TestFetchRewritten(t *testing.T) {
 }
 
 func TestFetchRefusesOptions(t *testing.T) {
-	w, head := standard(t)
-	m := mirrorOf(t, w.dir)
+	w, head := gitrepotest.Standard(t)
+	m := mirrorOf(t, w.Dir)
 	mark := filepath.Join(t.TempDir(), "mark")
 	for _, branch := range []string{"--upload-pack=touch " + mark, "-x", "main:refs/heads/evil", "main\n+refs/heads/*:refs/heads/*", "../x"} {
-		if err := m.Fetch(background(t), head, branch); !errors.Is(err, ErrNoBranch) {
+		if err := m.Fetch(background(t), head, branch); !errors.Is(err, git.ErrNoBranch) {
 			t.Errorf("%q: %v", branch, err)
 		}
 	}
 	for _, commit := range []string{"", "main", "--upload-pack=x", head[:39], head + "^{}", strings.ToUpper(head)} {
-		if err := m.Fetch(background(t), commit, "main"); !errors.Is(err, ErrNoCommit) {
+		if err := m.Fetch(background(t), commit, "main"); !errors.Is(err, git.ErrNoCommit) {
 			t.Errorf("%q: %v", commit, err)
 		}
-		if _, err := m.Commit(background(t), commit); !errors.Is(err, ErrNoCommit) {
+		if _, err := m.Commit(background(t), commit); !errors.Is(err, git.ErrNoCommit) {
 			t.Errorf("%q: %v", commit, err)
 		}
 	}
-	if _, err := OpenMirror(t.TempDir(), "ext::touch "+mark); !errors.Is(err, ErrURL) {
+	if _, err := OpenMirror(t.TempDir(), "ext::touch "+mark); !errors.Is(err, git.ErrURL) {
 		t.Errorf("ext: %v", err)
 	}
 	if _, err := os.Stat(mark); err == nil {
@@ -136,12 +140,12 @@ func TestFetchRefusesOptions(t *testing.T) {
 }
 
 func TestFetchConcurrently(t *testing.T) {
-	w, head := standard(t)
+	w, head := gitrepotest.Standard(t)
 	dir := t.TempDir()
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			m, err := OpenMirror(dir, w.dir)
+			m, err := OpenMirror(dir, w.Dir)
 			if err == nil {
 				err = m.Fetch(background(t), head, "main")
 			}
@@ -158,7 +162,7 @@ func TestFetchConcurrently(t *testing.T) {
 
 // TestFetchAfterDamage fetches into mirrors that are half there.
 func TestFetchAfterDamage(t *testing.T) {
-	w, first := standard(t)
+	w, first := gitrepotest.Standard(t)
 	for _, test := range []struct {
 		name   string
 		damage func(t *testing.T, dir string)
@@ -188,14 +192,14 @@ func TestFetchAfterDamage(t *testing.T) {
 		{"empty reference of the commit", func(t *testing.T, dir string) { put(t, filepath.Join(dir, fetchedRef(first)), "") }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			m := mirrorOf(t, w.dir)
+			m := mirrorOf(t, w.Dir)
 			ctx := background(t)
 			if err := m.Fetch(ctx, first, "main"); err != nil {
 				t.Fatal(err)
 			}
 			inode := identity(t, m.Dir())
 			test.damage(t, m.Dir())
-			for _, commit := range []string{first, w.commit(test.name)} {
+			for _, commit := range []string{first, w.Commit(test.name)} {
 				if err := m.Fetch(ctx, commit, "main"); err != nil {
 					t.Fatal(err)
 				}
@@ -243,10 +247,10 @@ func remove(t *testing.T, name string) {
 
 // TestFetchKilled kills a process in the middle of a fetch, and then fetches in another.
 func TestFetchKilled(t *testing.T) {
-	w, _ := standard(t)
-	w.write("big", strings.Repeat(someHash, 100000))
-	head := w.commit("big")
-	behind, err := url.Parse(smartServer(t, filepath.Dir(w.dir), "", false).URL)
+	w, _ := gitrepotest.Standard(t)
+	w.Write("big", strings.Repeat(someHash, 100000))
+	head := w.Commit("big")
+	behind, err := url.Parse(gitrepotest.SmartServer(t, filepath.Dir(w.Dir), "", false).URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,18 +306,10 @@ func TestFetchKilled(t *testing.T) {
 	}
 }
 
-// TestCredentialsStayHidden looks for a password in what git is started with and what it leaves.
+// TestCredentialsStayHidden looks for a password in what a fetch leaves.
 func TestCredentialsStayHidden(t *testing.T) {
-	for _, address := range []string{"https://ann:s3cret@host/x", "ssh://ann:s3cret@host/x"} {
-		r := run{remote: address}
-		for _, kv := range r.environment(nil) {
-			if strings.Contains(kv, "s3cret") {
-				t.Errorf("%s: %s", address, kv)
-			}
-		}
-	}
-	w, head := standard(t)
-	address := strings.Replace(smartServer(t, filepath.Dir(w.dir), "s3cret", false).URL, "//", "//ann:s3cret@", 1) + "/hello/.git"
+	w, head := gitrepotest.Standard(t)
+	address := strings.Replace(gitrepotest.SmartServer(t, filepath.Dir(w.Dir), "s3cret", false).URL, "//", "//ann:s3cret@", 1) + "/hello/.git"
 	m := mirrorOf(t, address)
 	if err := m.Fetch(background(t), head, "main"); err != nil {
 		t.Fatal(err)
@@ -324,12 +320,12 @@ func TestCredentialsStayHidden(t *testing.T) {
 }
 
 func TestSHA256(t *testing.T) {
-	w := newWorkshop(t, "--object-format=sha256")
-	w.write("a", "a")
-	head := w.commit("with longer hashes")
+	w := gitrepotest.NewWorkshop(t, "--object-format=sha256")
+	w.Write("a", "a")
+	head := w.Commit("with longer hashes")
 	ctx := background(t)
-	for _, address := range []string{w.dir, smartServer(t, filepath.Dir(w.dir), "", false).URL + "/hello/.git"} {
-		heads, err := Heads(ctx, address, Options{})
+	for _, address := range []string{w.Dir, gitrepotest.SmartServer(t, filepath.Dir(w.Dir), "", false).URL + "/hello/.git"} {
+		heads, err := remote.Heads(ctx, address, remote.Options{})
 		if err != nil || len(heads) != 1 || heads[0].Commit != head {
 			t.Fatalf("%v, %v", heads, err)
 		}

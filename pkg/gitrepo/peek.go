@@ -9,6 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"foundry/pkg/gitrepo/git"
+	"foundry/pkg/gitrepo/remote"
 )
 
 // Peek returns the commits that heads of the repository at url point at, in the same order, and
@@ -19,7 +22,7 @@ import (
 //
 // A head may have moved since it was listed; the commit is then its newer one. A tag that leads to no
 // commit is ErrNoCommit.
-func Peek(ctx context.Context, dir, url string, heads []Head) ([]Commit, error) {
+func Peek(ctx context.Context, dir, url string, heads []remote.Head) ([]Commit, error) {
 	m, err := openMirror(dir, url, ".heads")
 	if err != nil {
 		return nil, err
@@ -28,8 +31,8 @@ func Peek(ctx context.Context, dir, url string, heads []Head) ([]Commit, error) 
 		return nil, nil
 	}
 	for _, h := range heads {
-		if !validName(h.Name) || !IsHash(h.Commit) {
-			return nil, fmt.Errorf("fetch heads of %s: %w: %q", m.URL(), ErrNoBranch, plain(h.Name, 80))
+		if !git.ValidName(h.Name) || !git.IsHash(h.Commit) {
+			return nil, fmt.Errorf("fetch heads of %s: %w: %q", m.URL(), git.ErrNoBranch, git.Plain(h.Name, 80))
 		}
 	}
 	var commits []Commit
@@ -41,7 +44,7 @@ func Peek(ctx context.Context, dir, url string, heads []Head) ([]Commit, error) 
 		for i, h := range heads {
 			out, err := m.git(ctx, "rev-parse", "--quiet", "--verify", peekRef(h.Name)+"^{commit}")
 			if err != nil {
-				return fmt.Errorf("%w: %s leads to none", ErrNoCommit, h.Name)
+				return fmt.Errorf("%w: %s leads to none", git.ErrNoCommit, h.Name)
 			}
 			if commits[i], err = m.Commit(ctx, strings.TrimSpace(string(out))); err != nil {
 				return err
@@ -62,34 +65,34 @@ func peekRef(name string) string {
 }
 
 // peek fetches the heads, one commit deep where that is possible.
-func (m *Mirror) peek(ctx context.Context, lock *os.File, heads []Head) error {
+func (m *Mirror) peek(ctx context.Context, lock *os.File, heads []remote.Head) error {
 	var refspecs strings.Builder
 	for _, h := range heads {
-		fmt.Fprintf(&refspecs, "+%s:%s\n", refOf(h.Name), peekRef(h.Name))
+		fmt.Fprintf(&refspecs, "+%s:%s\n", git.Ref(h.Name), peekRef(h.Name))
 	}
 	fetch := func(options ...string) error {
 		args := []string{
 			"fetch", "--quiet", "--stdin", "--no-tags", "--force", "--no-write-fetch-head",
 			"--no-auto-maintenance", "--no-recurse-submodules",
 		}
-		_, err := run{
-			dir: m.path, remote: m.url, lock: lock,
-			stdin: strings.NewReader(refspecs.String()),
-			args:  append(append(args, options...), "origin"),
-		}.do(ctx)
+		_, err := git.Run{
+			Dir: m.path, Remote: m.url, Lock: lock,
+			Stdin: strings.NewReader(refspecs.String()),
+			Args:  append(append(args, options...), "origin"),
+		}.Do(ctx)
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(m.path, wholeMark)); err == nil {
 		return fetch()
 	}
 	options := []string{"--depth=1", "--filter=tree:0"}
-	if localPath(m.url) != "" {
+	if git.LocalPath(m.url) != "" {
 		// The other side is run on this host, by this user, and can be told to filter.
 		options = append(options, "--upload-pack=git -c uploadpack.allowFilter=true upload-pack")
 	}
 	err := fetch(options...)
-	var failed *runError
-	if !errors.As(err, &failed) || !strings.Contains(failed.stderr, "does not support shallow") {
+	var failed *git.Error
+	if !errors.As(err, &failed) || !strings.Contains(failed.Stderr, "does not support shallow") {
 		return err
 	}
 	// git has noted that missing objects can be had one by one, which is not so: begin again.

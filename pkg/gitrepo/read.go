@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+
+	"foundry/pkg/gitrepo/git"
 )
 
 // MaxFile is the size in bytes of the largest file that ReadFile returns.
@@ -15,18 +17,18 @@ const MaxFile = 16 << 20
 // Resolve returns the commit that a head of the mirror ("stable", "tags/v1") points at, as it was when
 // last fetched, or ErrNoBranch. A full commit hash is returned if the mirror has it, else ErrNoCommit.
 func (m *Mirror) Resolve(ctx context.Context, name string) (string, error) {
-	if IsHash(name) {
+	if git.IsHash(name) {
 		if !m.has(ctx, name) {
-			return "", fmt.Errorf("resolve %s in %s: %w", name, m.URL(), ErrNoCommit)
+			return "", fmt.Errorf("resolve %s in %s: %w", name, m.URL(), git.ErrNoCommit)
 		}
 		return name, nil
 	}
-	if !validName(name) {
-		return "", fmt.Errorf("resolve %q in %s: %w", plain(name, 80), m.URL(), ErrNoBranch)
+	if !git.ValidName(name) {
+		return "", fmt.Errorf("resolve %q in %s: %w", git.Plain(name, 80), m.URL(), git.ErrNoBranch)
 	}
-	out, err := m.git(ctx, "rev-parse", "--quiet", "--verify", refOf(name)+"^{commit}")
-	if exited(err, 1) {
-		return "", fmt.Errorf("resolve %s in %s: %w", name, m.URL(), ErrNoBranch)
+	out, err := m.git(ctx, "rev-parse", "--quiet", "--verify", git.Ref(name)+"^{commit}")
+	if git.Exited(err, 1) {
+		return "", fmt.Errorf("resolve %s in %s: %w", name, m.URL(), git.ErrNoBranch)
 	}
 	if err != nil {
 		return "", fmt.Errorf("resolve %s in %s: %w", name, m.URL(), err)
@@ -36,11 +38,11 @@ func (m *Mirror) Resolve(ctx context.Context, name string) (string, error) {
 
 // IsAncestor tells whether the first commit is in the history of the second. Both must be there.
 func (m *Mirror) IsAncestor(ctx context.Context, ancestor, descendant string) (bool, error) {
-	if !IsHash(ancestor) || !IsHash(descendant) {
-		return false, fmt.Errorf("compare commits: %w", ErrNoCommit)
+	if !git.IsHash(ancestor) || !git.IsHash(descendant) {
+		return false, fmt.Errorf("compare commits: %w", git.ErrNoCommit)
 	}
 	_, err := m.git(ctx, "merge-base", "--is-ancestor", ancestor, descendant)
-	if exited(err, 1) {
+	if git.Exited(err, 1) {
 		return false, nil
 	}
 	if err != nil {
@@ -52,20 +54,20 @@ func (m *Mirror) IsAncestor(ctx context.Context, ancestor, descendant string) (b
 // ReadFile returns a file of a commit's tree. Symbolic links are followed within the tree alone; one that
 // leads out of it, a folder and a file that is not there are fs.ErrNotExist.
 func (m *Mirror) ReadFile(ctx context.Context, commit, name string) ([]byte, error) {
-	if !IsHash(commit) || !fs.ValidPath(name) || name == "." || strings.ContainsAny(name, "\n\x00") {
-		return nil, fmt.Errorf("read %q of commit %q: %w", plain(name, 200), plain(commit, 80), fs.ErrInvalid)
+	if !git.IsHash(commit) || !fs.ValidPath(name) || name == "." || strings.ContainsAny(name, "\n\x00") {
+		return nil, fmt.Errorf("read %q of commit %q: %w", git.Plain(name, 200), git.Plain(commit, 80), fs.ErrInvalid)
 	}
 	r := m.run("cat-file", "--batch", "--follow-symlinks")
-	r.stdin = strings.NewReader(commit + ":" + name + "\n")
-	out := &head{limit: MaxFile + 1024}
-	r.stdout = out
-	if _, err := r.do(ctx); err != nil {
+	r.Stdin = strings.NewReader(commit + ":" + name + "\n")
+	out := &git.Limited{Limit: MaxFile + 1024}
+	r.Stdout = out
+	if _, err := r.Do(ctx); err != nil {
 		return nil, fmt.Errorf("read %s of commit %s: %w", name, commit, err)
 	}
 	// "HASH blob SIZE", or "WHAT missing", "dangling SIZE", "loop SIZE", "symlink SIZE", "notdir SIZE"
-	line, content, _ := bytes.Cut(out.buf.Bytes(), []byte("\n"))
+	line, content, _ := bytes.Cut(out.Bytes(), []byte("\n"))
 	fields := strings.Fields(string(line))
-	if len(fields) != 3 || fields[1] != "blob" || !IsHash(fields[0]) {
+	if len(fields) != 3 || fields[1] != "blob" || !git.IsHash(fields[0]) {
 		return nil, fmt.Errorf("read %s of commit %s: %w", name, commit, fs.ErrNotExist)
 	}
 	size, err := strconv.Atoi(fields[2])

@@ -5,118 +5,38 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/cgi"
 	"net/http/httptest"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"foundry/pkg/gitrepo/git"
+	"foundry/pkg/gitrepo/gitrepotest"
+	"foundry/pkg/gitrepo/remote"
 )
-
-// smartServer serves the repositories below root with git http-backend; old ones speak version 0 only. A
-// password, if given, is asked of user "ann".
-func smartServer(t *testing.T, root, password string, old bool) *httptest.Server {
-	t.Helper()
-	out, err := exec.Command("git", "--exec-path").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	backend := &cgi.Handler{
-		Path: filepath.Join(strings.TrimSpace(string(out)), "git-http-backend"),
-		Env: []string{
-			"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1",
-			"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*",
-		},
-	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if user, given, _ := r.BasicAuth(); password != "" && (user != "ann" || given != password) {
-			w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
-			http.Error(w, "no", http.StatusUnauthorized)
-			return
-		}
-		if old {
-			r.Header.Del("Git-Protocol")
-		}
-		backend.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	return server
-}
-
-// dumbServer serves files.
-func dumbServer(t *testing.T, root string) *httptest.Server {
-	t.Helper()
-	server := httptest.NewServer(http.FileServer(http.Dir(root)))
-	t.Cleanup(server.Close)
-	return server
-}
-
-// gitDaemon serves the repositories below root with git daemon and returns the URL of root.
-func gitDaemon(t *testing.T, root string) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				cmd := exec.Command("git", "daemon", "--inetd", "--export-all", "--base-path="+root)
-				cmd.Stdin, cmd.Stdout = conn, conn
-				_ = cmd.Run()
-			}()
-		}
-	}()
-	return "git://" + listener.Addr().String()
-}
 
 // TestTransports lists, peeks and fetches over everything that can be spoken.
 func TestTransports(t *testing.T) {
-	w, head := standard(t)
-	first := w.git("rev-parse", "v1")
-	w.git("update-server-info")
-	root := filepath.Dir(w.dir)
-	want := []Head{
-		{"debian/sid", first, false},
-		{"main", head, true},
-		{"pristine-tar", first, false},
-		{"upstream", first, false},
-		{"tags/v1", first, false},
-		{"tags/v2", head, false},
-	}
+	w, head := gitrepotest.Standard(t)
+	first := w.Git("rev-parse", "v1")
+	w.Git("update-server-info")
+	root := filepath.Dir(w.Dir)
+	heads := []remote.Head{{Name: "main", Commit: head}, {Name: "tags/v1", Commit: first}, {Name: "tags/v2", Commit: head}}
 	for _, test := range []struct{ name, url string }{
-		{"path", w.dir},
-		{"file", "file://" + w.dir},
-		{"smart", smartServer(t, root, "", false).URL + "/hello/.git"},
-		{"smart version 0", smartServer(t, root, "", true).URL + "/hello/.git"},
-		{"smart with password", strings.Replace(smartServer(t, root, "s3cret", false).URL, "//", "//ann:s3cret@", 1) + "/hello/.git/"},
-		{"dumb", dumbServer(t, root).URL + "/hello/.git"},
-		{"daemon", gitDaemon(t, root) + "/hello"},
+		{"path", w.Dir},
+		{"file", "file://" + w.Dir},
+		{"smart", gitrepotest.SmartServer(t, root, "", false).URL + "/hello/.git"},
+		{"smart version 0", gitrepotest.SmartServer(t, root, "", true).URL + "/hello/.git"},
+		{"smart with password", strings.Replace(gitrepotest.SmartServer(t, root, "s3cret", false).URL, "//", "//ann:s3cret@", 1) + "/hello/.git/"},
+		{"dumb", gitrepotest.DumbServer(t, root).URL + "/hello/.git"},
+		{"daemon", gitrepotest.Daemon(t, root) + "/hello"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			ctx := background(t)
-			heads, err := Heads(ctx, test.url, Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(want, heads); diff != "" {
-				t.Errorf("heads (-want +got):\n%s", diff)
-			}
-			if strings.HasPrefix(test.url, "http") {
-				if _, err := httpRefs(ctx, test.url); err != nil {
-					t.Errorf("git had to be asked: %v", err)
-				}
-			}
-			commits, err := Peek(ctx, t.TempDir(), test.url, []Head{want[1], want[4], want[5]})
+			commits, err := Peek(ctx, t.TempDir(), test.url, heads)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -143,7 +63,7 @@ func TestTransports(t *testing.T) {
 					t.Errorf("%s was not fetched: %v", name, err)
 				}
 			}
-			if _, err := m.Resolve(ctx, "debian/sid"); !errors.Is(err, ErrNoBranch) {
+			if _, err := m.Resolve(ctx, "debian/sid"); !errors.Is(err, git.ErrNoBranch) {
 				t.Errorf("debian/sid was fetched, but not asked for: %v", err)
 			}
 		})
@@ -152,12 +72,12 @@ func TestTransports(t *testing.T) {
 
 // TestPeekFetchesLittle checks that announcing a commit does not bring the whole repository.
 func TestPeekFetchesLittle(t *testing.T) {
-	w, head := standard(t)
+	w, head := gitrepotest.Standard(t)
 	dir := t.TempDir()
-	if _, err := Peek(background(t), dir, w.dir, []Head{{Name: "main", Commit: head}}); err != nil {
+	if _, err := Peek(background(t), dir, w.Dir, []remote.Head{{Name: "main", Commit: head}}); err != nil {
 		t.Fatal(err)
 	}
-	m, err := openMirror(dir, w.dir, ".heads")
+	m, err := openMirror(dir, w.Dir, ".heads")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,9 +89,9 @@ func TestPeekFetchesLittle(t *testing.T) {
 
 // TestErrors checks what is said of repositories that cannot be had, and that no credentials are in it.
 func TestErrors(t *testing.T) {
-	w, _ := standard(t)
-	root := filepath.Dir(w.dir)
-	smart := smartServer(t, root, "s3cret", false).URL
+	w, _ := gitrepotest.Standard(t)
+	root := filepath.Dir(w.Dir)
+	smart := gitrepotest.SmartServer(t, root, "s3cret", false).URL
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
@@ -187,32 +107,32 @@ func TestErrors(t *testing.T) {
 		url  string
 		want error
 	}{
-		{filepath.Join(root, "none"), ErrNoRepository},
-		{root, ErrNoRepository},
-		{"file://" + root + "/none", ErrNoRepository},
-		{dumbServer(t, root).URL + "/none", ErrNoRepository},
-		{page.URL + "/hello", ErrNoRepository},
-		{strings.Replace(smart, "//", "//ann:s3cret@", 1) + "/none", ErrNoRepository},
-		{gitDaemon(t, root) + "/none", ErrNoRepository},
-		{smart + "/hello/.git", ErrAuth},
-		{strings.Replace(smart, "//", "//ann:wr0ng@", 1) + "/hello/.git", ErrAuth},
-		{closed.URL + "/hello", ErrUnreachable},
-		{strings.Replace(closed.URL, "//", "//ann:s3cret@", 1) + "/hello", ErrUnreachable},
-		{"git://" + strings.TrimPrefix(closed.URL, "http://") + "/hello", ErrUnreachable},
-		{"http://nowhere.invalid/hello", ErrUnreachable},
-		{"http://" + silent.Addr().String() + "/hello", ErrUnreachable},
-		{"git://" + silent.Addr().String() + "/hello", ErrUnreachable},
+		{filepath.Join(root, "none"), git.ErrNoRepository},
+		{root, git.ErrNoRepository},
+		{"file://" + root + "/none", git.ErrNoRepository},
+		{gitrepotest.DumbServer(t, root).URL + "/none", git.ErrNoRepository},
+		{page.URL + "/hello", git.ErrNoRepository},
+		{strings.Replace(smart, "//", "//ann:s3cret@", 1) + "/none", git.ErrNoRepository},
+		{gitrepotest.Daemon(t, root) + "/none", git.ErrNoRepository},
+		{smart + "/hello/.git", git.ErrAuth},
+		{strings.Replace(smart, "//", "//ann:wr0ng@", 1) + "/hello/.git", git.ErrAuth},
+		{closed.URL + "/hello", git.ErrUnreachable},
+		{strings.Replace(closed.URL, "//", "//ann:s3cret@", 1) + "/hello", git.ErrUnreachable},
+		{"git://" + strings.TrimPrefix(closed.URL, "http://") + "/hello", git.ErrUnreachable},
+		{"http://nowhere.invalid/hello", git.ErrUnreachable},
+		{"http://" + silent.Addr().String() + "/hello", git.ErrUnreachable},
+		{"git://" + silent.Addr().String() + "/hello", git.ErrUnreachable},
 	} {
 		t.Run(test.url, func(t *testing.T) {
 			limit := 20 * time.Second
 			if strings.Contains(test.url, silent.Addr().String()) {
 				limit = 300 * time.Millisecond
 			}
-			_, err := Heads(background(t), test.url, Options{Timeout: limit})
+			_, err := remote.Heads(background(t), test.url, remote.Options{Timeout: limit})
 			if !errors.Is(err, test.want) {
 				t.Fatalf("got %v, want %v", err, test.want)
 			}
-			if Hint(err) == "" {
+			if git.Hint(err) == "" {
 				t.Errorf("no hint for %v", err)
 			}
 			for _, secret := range []string{"s3cret", "wr0ng", "ann"} {

@@ -4,7 +4,16 @@ import (
 	"fmt"
 	"strings"
 
+	"foundry/pkg/gitrepo/git"
 	"foundry/pkg/trust"
+)
+
+// What can be wrong with the signature of a commit.
+var (
+	// ErrUnsigned says that a commit has no signature.
+	ErrUnsigned = git.NewProblem("commit is not signed", "sign commits with OpenPGP: git config commit.gpgSign true")
+	// ErrSignature says that the kind of signature of a commit cannot be verified.
+	ErrSignature = git.NewProblem("signature is not supported", "sign commits with OpenPGP: git config gpg.format openpgp")
 )
 
 // VerifyCommit checks the OpenPGP signature of c against keyring and returns the fingerprint of the

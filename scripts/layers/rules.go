@@ -22,8 +22,8 @@ const (
 var layers = [][]string{
 	{"schemas", "pkg/debian"},
 	{"pkg/message", "pkg/trust"},
-	{"pkg/artifact"},
-	{"pkg/bus", "pkg/environment", "pkg/publish", "pkg/gitrepo"}, // the ports
+	{"pkg/artifact", "pkg/gitrepo/git"},
+	{"pkg/bus", "pkg/environment", "pkg/publish", "pkg/gitrepo", "pkg/gitrepo/remote"}, // the ports
 	{"pkg/bot"},
 	{"pkg/*/*", "pkg/*/*/*"}, // adapters and contract suites
 	{"bots/internal/wire"},

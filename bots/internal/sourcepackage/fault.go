@@ -7,6 +7,7 @@ import (
 
 	"foundry/pkg/bot"
 	"foundry/pkg/gitrepo"
+	"foundry/pkg/gitrepo/git"
 	"foundry/pkg/message"
 )
 
@@ -23,9 +24,9 @@ func PolicyFault(reason, hint string) *bot.Failure {
 // GitFault decides whose fault an error of gitrepo is: a commit that is gone or a tree that cannot be
 // exported is the package's, all else is trouble that may pass.
 func GitFault(err error) error {
-	for _, fault := range []error{gitrepo.ErrNoCommit, gitrepo.ErrNoBranch, gitrepo.ErrUnsafe, gitrepo.ErrSubmodule, gitrepo.ErrURL} {
+	for _, fault := range []error{git.ErrNoCommit, git.ErrNoBranch, git.ErrUnsafe, gitrepo.ErrSubmodule, git.ErrURL} {
 		if errors.Is(err, fault) {
-			return PackageFault(err.Error(), gitrepo.Hint(err))
+			return PackageFault(err.Error(), git.Hint(err))
 		}
 	}
 	return err

@@ -11,6 +11,7 @@ import (
 
 	"foundry/pkg/debian"
 	"foundry/pkg/gitrepo"
+	"foundry/pkg/gitrepo/git"
 )
 
 // A Search finds or makes the orig tarballs of an upstream version and puts them into a folder.
@@ -54,7 +55,7 @@ func (s *Search) Find(ctx context.Context) error {
 // refresh fetches tags and branches anew.
 func (s *Search) refresh(ctx context.Context) error {
 	err := s.Mirror.Refresh(ctx, s.GBP.UpstreamBranch)
-	if errors.Is(err, gitrepo.ErrNoBranch) {
+	if errors.Is(err, git.ErrNoBranch) {
 		err = s.Mirror.Refresh(ctx)
 	}
 	if err != nil {
@@ -71,7 +72,7 @@ func (s *Search) fromTag(ctx context.Context) (bool, error) {
 	tag := debian.TagName(s.GBP.UpstreamTag, s.Version.Upstream)
 	s.looked = append(s.looked, "tag "+tag)
 	commit, err := s.Mirror.Resolve(ctx, "tags/"+tag)
-	if errors.Is(err, gitrepo.ErrNoBranch) {
+	if errors.Is(err, git.ErrNoBranch) {
 		return false, nil
 	}
 	if err != nil {
@@ -89,7 +90,7 @@ func (s *Search) fromBranch(ctx context.Context) (bool, error) {
 	}
 	s.looked = append(s.looked, "branch "+s.GBP.UpstreamBranch)
 	head, err := s.Mirror.Resolve(ctx, s.GBP.UpstreamBranch)
-	if errors.Is(err, gitrepo.ErrNoBranch) {
+	if errors.Is(err, git.ErrNoBranch) {
 		return false, nil
 	}
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"foundry/pkg/debian"
-	"foundry/pkg/gitrepo"
+	"foundry/pkg/gitrepo/git"
 )
 
 // maxListing is how many bytes the list of files of a tree may have.
@@ -21,7 +21,7 @@ const maxListing = 64 << 20
 // upstream's signatures of them from there.
 func (s *Search) fromPristineTar(ctx context.Context) (bool, error) {
 	tip, err := s.Mirror.Resolve(ctx, "pristine-tar")
-	if errors.Is(err, gitrepo.ErrNoBranch) {
+	if errors.Is(err, git.ErrNoBranch) {
 		s.looked = append(s.looked, "branch pristine-tar")
 		return false, nil
 	}
@@ -120,7 +120,7 @@ func (p *pristineTar) checkout(ctx context.Context, name string, signed bool) er
 		return broken(fmt.Sprintf("%s.id cannot be read: %v", name, err))
 	}
 	tree := strings.TrimSuffix(string(id), "\n")
-	if !gitrepo.IsHash(tree) {
+	if !git.IsHash(tree) {
 		return broken(name + ".id is not the hash of a tree") // pristine-tar puts it into a shell command
 	}
 	links, err := p.links(ctx, tree)

@@ -1,4 +1,4 @@
-package gitrepo
+package remote
 
 import (
 	"fmt"
@@ -6,7 +6,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"unicode"
+
+	"foundry/pkg/gitrepo/git"
 )
 
 // A Spec names a repository and which of its heads are meant.
@@ -23,14 +24,14 @@ type Spec struct {
 // understood. What is malformed, or not allowed as in CheckURL, wraps ErrURL.
 func ParseSpec(s string) (Spec, error) {
 	url, pattern, found := strings.Cut(s, "#")
-	if isRelative(url) {
+	if git.IsRelative(url) {
 		abs, err := filepath.Abs(url)
 		if err != nil {
-			return Spec{}, fmt.Errorf("%w %q: %w", ErrURL, url, err)
+			return Spec{}, fmt.Errorf("%w %q: %w", git.ErrURL, url, err)
 		}
 		url = abs
 	}
-	if err := CheckURL(url); err != nil {
+	if err := git.CheckURL(url); err != nil {
 		return Spec{}, err
 	}
 	if !found {
@@ -43,7 +44,7 @@ func ParseSpec(s string) (Spec, error) {
 		pattern = strings.TrimPrefix(pattern, "refs/")
 	}
 	if err := checkPattern(pattern); err != nil {
-		return Spec{}, fmt.Errorf("%w %s: %w", ErrURL, Redact(url), err)
+		return Spec{}, fmt.Errorf("%w %s: %w", git.ErrURL, git.Redact(url), err)
 	}
 	return Spec{URL: url, Pattern: pattern}, nil
 }
@@ -51,16 +52,16 @@ func ParseSpec(s string) (Spec, error) {
 // String is what ParseSpec reads, without credentials.
 func (s Spec) String() string {
 	if s.Pattern == "" {
-		return Redact(s.URL)
+		return git.Redact(s.URL)
 	}
-	return Redact(s.URL) + "#" + s.Pattern
+	return git.Redact(s.URL) + "#" + s.Pattern
 }
 
 // IsGlob tells whether s can mean several heads.
 func (s Spec) IsGlob() bool { return strings.ContainsAny(s.Pattern, "*?[") }
 
 // IsCommit tells whether s means one commit, wherever branches are.
-func (s Spec) IsCommit() bool { return IsHash(s.Pattern) }
+func (s Spec) IsCommit() bool { return git.IsHash(s.Pattern) }
 
 // Matches tells whether s, with a glob or a name as its pattern, means the head of that name.
 func (s Spec) Matches(name string) bool {
@@ -87,9 +88,9 @@ func (s Spec) Select(heads []Head) ([]Head, error) {
 			}
 		}
 		if len(heads) == 0 {
-			return nil, fmt.Errorf("%s: %w: the repository is empty", Redact(s.URL), ErrNoBranch)
+			return nil, fmt.Errorf("%s: %w: the repository is empty", git.Redact(s.URL), git.ErrNoBranch)
 		}
-		return nil, fmt.Errorf("%s: %w: its default branch does not exist", Redact(s.URL), ErrNoBranch)
+		return nil, fmt.Errorf("%s: %w: its default branch does not exist", git.Redact(s.URL), git.ErrNoBranch)
 	case s.IsCommit():
 		return s.selectCommit(heads)
 	}
@@ -100,10 +101,10 @@ func (s Spec) Select(heads []Head) ([]Head, error) {
 		}
 	}
 	if found == nil && shortHash.MatchString(s.Pattern) {
-		return nil, fmt.Errorf("%s: %w: %s (a commit takes all 40 digits of its hash)", Redact(s.URL), ErrNoBranch, s.Pattern)
+		return nil, fmt.Errorf("%s: %w: %s (a commit takes all 40 digits of its hash)", git.Redact(s.URL), git.ErrNoBranch, s.Pattern)
 	}
 	if found == nil && !s.IsGlob() {
-		return nil, fmt.Errorf("%s: %w: %s", Redact(s.URL), ErrNoBranch, s.Pattern)
+		return nil, fmt.Errorf("%s: %w: %s", git.Redact(s.URL), git.ErrNoBranch, s.Pattern)
 	}
 	return found, nil
 }
@@ -119,7 +120,7 @@ func (s Spec) selectCommit(heads []Head) ([]Head, error) {
 		}
 	}
 	if best.Name == "" {
-		return nil, fmt.Errorf("%s: %w: no branch to find commit %s on", Redact(s.URL), ErrNoBranch, s.Pattern)
+		return nil, fmt.Errorf("%s: %w: no branch to find commit %s on", git.Redact(s.URL), git.ErrNoBranch, s.Pattern)
 	}
 	best.Commit = s.Pattern
 	return []Head{best}, nil
@@ -138,37 +139,11 @@ func checkPattern(pattern string) error {
 	if !strings.ContainsAny(pattern, "*?[") {
 		letters = strings.NewReplacer()
 	}
-	if !validName(letters.Replace(pattern)) {
+	if !git.ValidName(letters.Replace(pattern)) {
 		return fmt.Errorf("bad branch name %q", pattern)
 	}
 	return nil
 }
 
-var hashPattern = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
-
 // shortHash is what looks like the beginning of a commit hash.
 var shortHash = regexp.MustCompile(`^[0-9a-f]{7,39}$`)
-
-// IsHash tells whether s is a full commit hash, SHA-1 or SHA-256.
-func IsHash(s string) bool { return hashPattern.MatchString(s) }
-
-// validName tells whether name can be a branch, by the rules of git-check-ref-format(1) and
-// without a "-" at its beginning, which makes it an option, or characters that cannot be seen.
-func validName(name string) bool {
-	if name == "" || len(name) > 255 || name == "@" || name[0] == '-' || name[0] == '/' ||
-		strings.HasSuffix(name, "/") || strings.HasSuffix(name, ".") ||
-		strings.Contains(name, "..") || strings.Contains(name, "//") || strings.Contains(name, "@{") {
-		return false
-	}
-	for _, r := range name {
-		if r == ' ' || r == '\uFFFD' || !unicode.IsPrint(r) || strings.ContainsRune(`~^:?*[\`, r) {
-			return false
-		}
-	}
-	for part := range strings.SplitSeq(name, "/") {
-		if strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".lock") {
-			return false
-		}
-	}
-	return true
-}

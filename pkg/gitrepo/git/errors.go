@@ -1,4 +1,4 @@
-package gitrepo
+package git
 
 import (
 	"context"
@@ -33,20 +33,12 @@ var (
 	ErrUnreachable error = &problem{"host unreachable", "check the host's name, the network and proxies"}
 	// ErrUnsafe says that a tree holds what may not be written to a folder.
 	ErrUnsafe error = &problem{text: "unsafe tree"}
-	// ErrSubmodule says that a tree has submodules, which are not fetched.
-	ErrSubmodule error = &problem{
-		"submodules are not supported",
-		"put the submodule's files into the branch, or package them as an orig tarball of their own",
-	}
-	// ErrUnsigned says that a commit has no signature.
-	ErrUnsigned error = &problem{"commit is not signed", "sign commits with OpenPGP: git config commit.gpgSign true"}
-	// ErrSignature says that the kind of signature of a commit cannot be verified.
-	ErrSignature error = &problem{"signature is not supported", "sign commits with OpenPGP: git config gpg.format openpgp"}
-
-	errNoGit error = &problem{"git is not installed", "apt-get install git"}
+	errNoGit  error = &problem{"git is not installed", "apt-get install git"}
 )
 
-// problem is an error that a person can do something about.
+// NewProblem makes a sentinel, an error that a person can do something about. The hint is one line.
+func NewProblem(text, hint string) error { return &problem{text, hint} }
+
 type problem struct{ text, hint string }
 
 func (p *problem) Error() string { return p.text }
@@ -109,9 +101,9 @@ var symptoms = []struct {
 	{"No such file or directory", ErrNoRepository},
 }
 
-// explain makes an error of a run of git that ended with err and wrote stderr. It names the
+// Explain makes an error of a run of git that ended with err and wrote stderr. It names the
 // sentinel that the output points to and quotes its most telling line.
-func explain(ctx context.Context, err error, stderr string) error {
+func Explain(ctx context.Context, err error, stderr string) error {
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("%w: no answer in time", ErrUnreachable)
@@ -157,12 +149,12 @@ func tellingLine(stderr string) string {
 	for _, prefix := range []string{"fatal: ", "error: ", "remote: "} {
 		best = strings.TrimPrefix(best, prefix)
 	}
-	return plain(best, 300)
+	return Plain(best, 300)
 }
 
-// plain makes foreign text fit for a log line: valid UTF-8, nothing that steers a terminal or
+// Plain makes foreign text fit for a log line: valid UTF-8, nothing that steers a terminal or
 // turns the direction of text, and about limit bytes at most.
-func plain(s string, limit int) string {
+func Plain(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) || r == utf8.RuneError {
 			return ' '

@@ -1,4 +1,4 @@
-package gitrepo
+package git
 
 import (
 	"encoding/base64"
@@ -30,7 +30,7 @@ func CheckURL(rawURL string) error {
 		if at := strings.LastIndex(shown, "@"); at >= 0 && strings.Contains(shown, "://") {
 			shown = "…" + shown[at:]
 		}
-		return fmt.Errorf("%w %q: %s", ErrURL, plain(shown, 200), why)
+		return fmt.Errorf("%w %q: %s", ErrURL, Plain(shown, 200), why)
 	}
 	switch {
 	case rawURL == "":
@@ -50,7 +50,7 @@ func CheckURL(rawURL string) error {
 	}
 	scheme, _, ok := strings.Cut(rawURL, "://")
 	if !ok {
-		if isRelative(rawURL) {
+		if IsRelative(rawURL) {
 			return refuse("relative path")
 		}
 		host, path, _ := strings.Cut(rawURL, ":")
@@ -90,8 +90,8 @@ func checkScheme(scheme, rawURL string, refuse func(string) error) error {
 	return nil
 }
 
-// isRelative tells whether git would take s for a path that does not begin with "/".
-func isRelative(s string) bool {
+// IsRelative tells whether git would take s for a path that does not begin with "/".
+func IsRelative(s string) bool {
 	if s == "" || s[0] == '/' || s[0] == '-' || strings.Contains(s, "://") || helperPattern.MatchString(s) {
 		return false
 	}
@@ -126,9 +126,9 @@ func Redact(rawURL string) string {
 	return scheme + "://" + rest[at+1:]
 }
 
-// credentials returns what an http or https URL holds of user and password as the value of an
+// Credentials returns what an http or https URL holds of user and password as the value of an
 // Authorization header, or "".
-func credentials(rawURL string) string {
+func Credentials(rawURL string) string {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.User == nil || u.Scheme != "http" && u.Scheme != "https" {
 		return ""
@@ -137,8 +137,8 @@ func credentials(rawURL string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password))
 }
 
-// localPath returns the folder that a path or file URL names, or "".
-func localPath(rawURL string) string {
+// LocalPath returns the folder that a path or file URL names, or "".
+func LocalPath(rawURL string) string {
 	if strings.HasPrefix(rawURL, "/") {
 		return filepath.Clean(rawURL)
 	}

@@ -1,4 +1,4 @@
-package gitrepo
+package git
 
 import (
 	"bytes"
@@ -16,31 +16,31 @@ import (
 // maxStderr is how much of a program's complaints is kept.
 const maxStderr = 16 << 10
 
-// A run is one run of the git program.
-type run struct {
-	dir    string // GIT_DIR; empty for none
-	remote string // URL that the remote "origin" stands for; empty for a run that may not reach out
-	stdin  io.Reader
-	stdout io.Writer // nil: returned
-	lock   *os.File  // held by the program too, so that it outlives this process
-	args   []string
+// A Run is one run of the git program.
+type Run struct {
+	Dir    string // GIT_DIR; empty for none
+	Remote string // URL that the remote "origin" stands for; empty for a run that may not reach out
+	Stdin  io.Reader
+	Stdout io.Writer // nil: returned
+	Lock   *os.File  // held by the program too, so that it outlives this process
+	Args   []string
 }
 
-// do runs git and returns its output. It is ended, with all that it has started, when ctx ends.
-func (r run) do(ctx context.Context) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "git", r.args...)
+// Do runs git and returns its output. It is ended, with all that it has started, when ctx ends.
+func (r Run) Do(ctx context.Context) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "git", r.Args...)
 	cmd.Dir = "/"
 	cmd.Env = r.environment(os.Environ())
-	cmd.Stdin = r.stdin
+	cmd.Stdin = r.Stdin
 	var stdout bytes.Buffer
-	cmd.Stdout = r.stdout
-	if r.stdout == nil {
+	cmd.Stdout = r.Stdout
+	if r.Stdout == nil {
 		cmd.Stdout = &stdout
 	}
-	stderr := &head{limit: maxStderr}
+	stderr := &Limited{Limit: maxStderr}
 	cmd.Stderr = stderr
-	if r.lock != nil {
-		cmd.ExtraFiles = []*os.File{r.lock}
+	if r.Lock != nil {
+		cmd.ExtraFiles = []*os.File{r.Lock}
 	}
 	// git leaves the talking to helpers, ssh among them: end the whole group. A session of their own
 	// keeps them from asking at the terminal.
@@ -48,30 +48,33 @@ func (r run) do(ctx context.Context) ([]byte, error) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Run(); err != nil {
-		return nil, &runError{explain(ctx, err, stderr.String()), stderr.String(), err}
+		return nil, &Error{Explain(ctx, err, stderr.String()), stderr.String(), err}
 	}
 	return stdout.Bytes(), nil
 }
 
-// A runError is a failed run of git: explained, with all that it wrote.
-type runError struct {
+// An Error is a failed run of git: explained, with all that it wrote.
+type Error struct {
 	explained error
-	stderr    string
+	Stderr    string
 	cause     error
 }
 
-func (e *runError) Error() string   { return e.explained.Error() }
-func (e *runError) Unwrap() []error { return []error{e.explained, e.cause} }
+// Error is what it means for whoever uses the repository.
+func (e *Error) Error() string { return e.explained.Error() }
 
-// exited tells whether err is git's exit with the given status.
-func exited(err error, status int) bool {
+// Unwrap returns a sentinel of this package, where one is known, and how the program ended.
+func (e *Error) Unwrap() []error { return []error{e.explained, e.cause} }
+
+// Exited tells whether err is git's exit with the given status.
+func Exited(err error, status int) bool {
 	var exit *exec.ExitError
 	return errors.As(err, &exit) && exit.ExitCode() == status
 }
 
 // environment returns what git sees: what the operator has set, without what would point it to
 // another repository, and settings that keep it from running, asking or cleaning anything.
-func (r run) environment(inherited []string) []string {
+func (r Run) environment(inherited []string) []string {
 	env := make([]string, 0, len(inherited)+32)
 	for _, kv := range inherited {
 		name, _, _ := strings.Cut(kv, "=")
@@ -83,7 +86,7 @@ func (r run) environment(inherited []string) []string {
 		}
 		env = append(env, kv)
 	}
-	dir := r.dir
+	dir := r.Dir
 	if dir == "" {
 		dir = os.DevNull // no repository, not even one that happens to be around
 	}
@@ -98,12 +101,12 @@ func (r run) environment(inherited []string) []string {
 		"maintenance.auto", "false",
 		"tar.umask", "0022",
 	}
-	if r.remote == "" {
+	if r.Remote == "" {
 		// Reading depends on nothing but the repository, and reaches out to nobody.
 		env = append(env, "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_ALLOW_PROTOCOL=")
 	} else {
 		env = append(env, "GIT_ALLOW_PROTOCOL="+schemes)
-		config = append(config, remoteConfig(r.remote)...)
+		config = append(config, remoteConfig(r.Remote)...)
 	}
 	env = append(env, fmt.Sprintf("GIT_CONFIG_COUNT=%d", len(config)/2))
 	for i := 0; i < len(config); i += 2 {
@@ -121,23 +124,28 @@ func remoteConfig(remote string) []string {
 		"http.lowSpeedTime", "60",
 		"protocol.version", "2",
 	}
-	if header := credentials(remote); header != "" {
+	if header := Credentials(remote); header != "" {
 		config = append(config, "http."+Redact(remote)+".extraHeader", "Authorization: "+header)
 	}
 	return config
 }
 
-// head keeps the beginning of what is written to it.
-type head struct {
+// Limited keeps the first Limit bytes of what is written to it.
+type Limited struct {
+	Limit int
 	buf   bytes.Buffer
-	limit int
 }
 
-func (h *head) Write(p []byte) (int, error) {
-	if room := h.limit - h.buf.Len(); room > 0 {
+// Write keeps what there is room for, and never fails.
+func (h *Limited) Write(p []byte) (int, error) {
+	if room := h.Limit - h.buf.Len(); room > 0 {
 		h.buf.Write(p[:min(room, len(p))])
 	}
 	return len(p), nil
 }
 
-func (h *head) String() string { return h.buf.String() }
+// Bytes is what was kept.
+func (h *Limited) Bytes() []byte { return h.buf.Bytes() }
+
+// String is what was kept.
+func (h *Limited) String() string { return h.buf.String() }

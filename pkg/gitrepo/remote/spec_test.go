@@ -1,11 +1,14 @@
-package gitrepo
+package remote
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"foundry/pkg/gitrepo/git"
 )
 
 const someHash = "1927f05e65fa1d38ea6137baf0670d40e43bd821"
@@ -56,34 +59,16 @@ func TestParseSpecRefuses(t *testing.T) {
 		"--upload-pack=touch /tmp/x", "-oProxyCommand=id:x", "-x", "ssh://-oProxyCommand=id/x", "ssh://-x@host/p", "ssh://host/-x",
 		"u@-oProxyCommand=id:x", "host:", "host:-x", "git://ann@host/x",
 		"https://host/x?token=1", "https://host/x?", "file://host/x", "http://ho st/x", "https://host:port/x", "https://u:p/w@host/x",
-		"/srv/a\nb", "/srv/\x1b[31m", "/srv/\xff", "/srv/\u202e", "/" + strings.Repeat("a", maxURL),
+		"/srv/a\nb", "/srv/\x1b[31m", "/srv/\xff", "/srv/\u202e", "/" + strings.Repeat("a", 2048),
 		"/srv/a#", "/srv/a#..", "/srv/a#-x", "/srv/a#--upload-pack=x", "/srv/a#a..b", "/srv/a#a b", "/srv/a#a~1", "/srv/a#a^", "/srv/a#a:b",
 		"/srv/a#a\\b", "/srv/a#[a", "/srv/a#a.lock", "/srv/a#@{u}", "/srv/a#@", "/srv/a#a//b", "/srv/a#/a", "/srv/a#a/", "/srv/a#.a",
 		"/srv/a#*..", "/srv/a#\u202e", "/srv/a#" + strings.Repeat("a", 256),
 	} {
 		got, err := ParseSpec(text)
-		if !errors.Is(err, ErrURL) {
+		if !errors.Is(err, git.ErrURL) {
 			t.Errorf("%q: got %+v, %v", text, got, err)
 		} else if strings.ContainsAny(err.Error(), "\n\x1b") || strings.Contains(err.Error(), "p/w") {
 			t.Errorf("%q: says %q", text, err)
-		}
-	}
-}
-
-func TestRedact(t *testing.T) {
-	for url, want := range map[string]string{
-		"https://token@host/x":            "https://host/x",
-		"https://ann:s3cret@host:8/x@y":   "https://host:8/x@y",
-		"https://ann:p@ss@host/x":         "https://host/x",
-		"ssh://git:s3cret@host:22/x":      "ssh://git@host:22/x",
-		"ssh://git@host/x":                "ssh://git@host/x",
-		"git@host:x":                      "git@host:x",
-		"/srv/a@b":                        "/srv/a@b",
-		"https://host/x":                  "https://host/x",
-		"https://ann:s3cret@host.invalid": "https://host.invalid",
-	} {
-		if got := Redact(url); got != want {
-			t.Errorf("%s: got %s, want %s", url, got, want)
 		}
 	}
 }
@@ -115,7 +100,7 @@ func TestMatches(t *testing.T) {
 
 func TestSelectShortHash(t *testing.T) {
 	_, err := Spec{URL: "/srv/a", Pattern: "54d0273"}.Select([]Head{{"main", someHash, true}})
-	if !errors.Is(err, ErrNoBranch) || !strings.Contains(err.Error(), "40 digits") {
+	if !errors.Is(err, git.ErrNoBranch) || !strings.Contains(err.Error(), "40 digits") {
 		t.Errorf("got %v, want one that says how many digits a commit takes", err)
 	}
 }
@@ -137,11 +122,11 @@ func TestSelect(t *testing.T) {
 		{"*", nil, nil, nil},
 		{other, heads, heads[:1], nil},
 		{strings.Repeat("b", 40), heads, []Head{{"main", strings.Repeat("b", 40), true}}, nil},
-		{"b", heads, nil, ErrNoBranch},
-		{"v1", heads, nil, ErrNoBranch},
-		{"", nil, nil, ErrNoBranch},
-		{"", heads[:1], nil, ErrNoBranch},
-		{other, nil, nil, ErrNoBranch},
+		{"b", heads, nil, git.ErrNoBranch},
+		{"v1", heads, nil, git.ErrNoBranch},
+		{"", nil, nil, git.ErrNoBranch},
+		{"", heads[:1], nil, git.ErrNoBranch},
+		{other, nil, nil, git.ErrNoBranch},
 	} {
 		got, err := Spec{URL: "/srv/a", Pattern: test.pattern}.Select(test.heads)
 		if !errors.Is(err, test.err) {
@@ -155,6 +140,7 @@ func TestSelect(t *testing.T) {
 
 // FuzzParseSpec checks that what is accepted comes back the same and can be no option or program.
 func FuzzParseSpec(f *testing.F) {
+	helper := regexp.MustCompile(`^[A-Za-z0-9+.-]*::`)
 	for _, seed := range []string{
 		"https://ann:s3cret@host/x#a", "git@host:x#tags/*", "ext::sh -c id", "--upload-pack=x", "/srv/a#[", "[::1]:x", "a:b", "a/b:c#" + someHash,
 		"ssh://u:p@h:1/p#refs/heads/x", "file:///a%23b#*",
@@ -164,59 +150,21 @@ func FuzzParseSpec(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		spec, err := ParseSpec(text)
 		if err != nil {
-			if !errors.Is(err, ErrURL) {
+			if !errors.Is(err, git.ErrURL) {
 				t.Fatalf("%q: %v", text, err)
 			}
 			return
 		}
-		if CheckURL(spec.URL) != nil || strings.HasPrefix(spec.URL, "-") || strings.HasPrefix(spec.Pattern, "-") || helperPattern.MatchString(spec.URL) {
+		if git.CheckURL(spec.URL) != nil || strings.HasPrefix(spec.URL, "-") || strings.HasPrefix(spec.Pattern, "-") || helper.MatchString(spec.URL) {
 			t.Fatalf("%q: accepted %+v", text, spec)
 		}
 		again, err := ParseSpec(spec.String())
 		if err != nil || again.String() != spec.String() || again.Pattern != spec.Pattern {
 			t.Fatalf("%q: %+v becomes %+v, %v", text, spec, again, err)
 		}
-		if Redact(Redact(spec.URL)) != Redact(spec.URL) {
+		if git.Redact(git.Redact(spec.URL)) != git.Redact(spec.URL) {
 			t.Fatalf("%q: redacted twice differs", text)
 		}
 		spec.Matches("main")
-	})
-}
-
-// FuzzListing checks that answers of servers do no harm.
-func FuzzListing(f *testing.F) {
-	f.Add([]byte(someHash + "\trefs/heads/main\nref: refs/heads/main\tHEAD\n"))
-	f.Add([]byte("000eversion 2\n0000"))
-	f.Add([]byte("003d" + someHash + " refs/heads/main\n0000"))
-	f.Add([]byte("001e# service=git-upload-pack\n0000" + "0000"))
-	f.Fuzz(func(t *testing.T, answer []byte) {
-		_, _, _ = readCapabilities(answer)
-		for _, parse := range []func([]byte) (*refList, error){parseListing, decodeLsRefs, decodeAdvertisement} {
-			refs, err := parse(answer)
-			if err != nil {
-				continue
-			}
-			for _, h := range refs.heads() {
-				if !IsHash(h.Commit) || !validName(strings.TrimPrefix(h.Name, "tags/")) && !validName(h.Name) {
-					t.Fatalf("head %+v", h)
-				}
-			}
-		}
-	})
-}
-
-// FuzzCommit checks that the payload and signature of a commit are disjoint parts of it.
-func FuzzCommit(f *testing.F) {
-	f.Add([]byte("tree " + someHash + "\nauthor A <a> 1 +0000\ncommitter A <a> 1 +0000\ngpgsig x\n y\n\nsubject\n"))
-	f.Add([]byte("tree " + someHash + "\n\n"))
-	f.Add([]byte(""))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		c, err := parseCommit(raw)
-		if err != nil {
-			return
-		}
-		if len(c.Payload) > len(raw)+1 || c.Signature == "" && string(c.Payload) != string(raw) && string(c.Payload) != string(raw)+"\n" {
-			t.Fatalf("payload %q of %q", c.Payload, raw)
-		}
 	})
 }

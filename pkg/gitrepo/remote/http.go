@@ -1,4 +1,4 @@
-package gitrepo
+package remote
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing/format/pktline"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+
+	"foundry/pkg/gitrepo/git"
 )
 
 // userAgent begins with "git/" because some servers tell git from browsers by that.
@@ -22,8 +24,8 @@ const service = "git-upload-pack"
 // httpRefs lists references over http as gitprotocol-http(5) and gitprotocol-v2(5) describe: from a git
 // server of version 2, of version 0, or from a folder of files.
 func httpRefs(ctx context.Context, rawURL string) (*refList, error) {
-	base := strings.TrimRight(Redact(rawURL), "/")
-	s := httpSession{ctx: ctx, auth: credentials(rawURL)}
+	base := strings.TrimRight(git.Redact(rawURL), "/")
+	s := httpSession{ctx: ctx, auth: git.Credentials(rawURL)}
 	body, answer, err := s.get(base + "/info/refs?service=" + service)
 	if err != nil {
 		return nil, err
@@ -59,7 +61,7 @@ func (s httpSession) get(url string) ([]byte, *http.Response, error) {
 func (s httpSession) send(method, url string, body []byte) ([]byte, *http.Response, error) {
 	request, err := http.NewRequestWithContext(s.ctx, method, url, bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: not a URL", ErrURL)
+		return nil, nil, fmt.Errorf("%w: not a URL", git.ErrURL)
 	}
 	request.Header.Set("User-Agent", userAgent)
 	request.Header.Set("Git-Protocol", "version=2")
@@ -72,21 +74,21 @@ func (s httpSession) send(method, url string, body []byte) ([]byte, *http.Respon
 	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+		return nil, nil, fmt.Errorf("%w: %w", git.ErrUnreachable, err)
 	}
 	defer answer.Body.Close()
 	switch answer.StatusCode {
 	case http.StatusOK:
 	case http.StatusNotFound, http.StatusGone:
-		return nil, nil, fmt.Errorf("%w: the server answers %s", ErrNoRepository, plain(answer.Status, 80))
+		return nil, nil, fmt.Errorf("%w: the server answers %s", git.ErrNoRepository, git.Plain(answer.Status, 80))
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
-		return nil, nil, fmt.Errorf("%w: the server answers %s", ErrAuth, plain(answer.Status, 80))
+		return nil, nil, fmt.Errorf("%w: the server answers %s", git.ErrAuth, git.Plain(answer.Status, 80))
 	default:
-		return nil, nil, fmt.Errorf("the server answers %s", plain(answer.Status, 80))
+		return nil, nil, fmt.Errorf("the server answers %s", git.Plain(answer.Status, 80))
 	}
 	content, err := io.ReadAll(io.LimitReader(answer.Body, maxListing+1))
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+		return nil, nil, fmt.Errorf("%w: %w", git.ErrUnreachable, err)
 	}
 	if len(content) > maxListing {
 		return nil, nil, fmt.Errorf("listing is larger than %d bytes", maxListing)
@@ -149,8 +151,8 @@ func decodeLsRefs(body []byte) (*refList, error) {
 			break
 		}
 		fields := strings.Split(line, " ")
-		if fields[0] == "ERR" || len(fields) < 2 || !IsHash(fields[0]) {
-			return nil, fmt.Errorf("read references: unexpected line %q", plain(line, 80))
+		if fields[0] == "ERR" || len(fields) < 2 || !git.IsHash(fields[0]) {
+			return nil, fmt.Errorf("read references: unexpected line %q", git.Plain(line, 80))
 		}
 		refs.add(fields[1], fields[0])
 		for _, attribute := range fields[2:] {
@@ -203,7 +205,7 @@ func decodeAdvertisement(body []byte) (*refList, error) {
 func (s httpSession) dumbRefs(base string, listing []byte) (*refList, error) {
 	refs, err := parseListing(listing)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the server sends no list of references", ErrNoRepository)
+		return nil, fmt.Errorf("%w: the server sends no list of references", git.ErrNoRepository)
 	}
 	content, _, err := s.get(base + "/HEAD")
 	if err != nil {
@@ -212,10 +214,10 @@ func (s httpSession) dumbRefs(base string, listing []byte) (*refList, error) {
 	head := strings.TrimSpace(string(content))
 	if target, ok := strings.CutPrefix(head, "ref: "); ok {
 		refs.target = strings.TrimSpace(target)
-	} else if IsHash(head) {
+	} else if git.IsHash(head) {
 		refs.head = head
 	} else {
-		return nil, fmt.Errorf("%w: the server sends no HEAD", ErrNoRepository)
+		return nil, fmt.Errorf("%w: the server sends no HEAD", git.ErrNoRepository)
 	}
 	return refs, nil
 }

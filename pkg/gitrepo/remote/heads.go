@@ -1,4 +1,4 @@
-package gitrepo
+package remote
 
 import (
 	"bufio"
@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"foundry/pkg/gitrepo/git"
 )
 
 // A Head is a branch or tag of a repository and the commit it points at.
@@ -34,7 +36,7 @@ type Options struct {
 // name. A repository without any is no error. What goes wrong wraps ErrURL, ErrNoRepository,
 // ErrAuth or ErrUnreachable where that is known.
 func Heads(ctx context.Context, url string, options Options) ([]Head, error) {
-	if err := CheckURL(url); err != nil {
+	if err := git.CheckURL(url); err != nil {
 		return nil, err
 	}
 	limit := cmp.Or(options.Timeout, DefaultTimeout)
@@ -42,7 +44,7 @@ func Heads(ctx context.Context, url string, options Options) ([]Head, error) {
 	defer cancel()
 	refs, err := listRefs(ctx, url)
 	if err != nil {
-		return nil, fmt.Errorf("list heads of %s: %w", Redact(url), err)
+		return nil, fmt.Errorf("list heads of %s: %w", git.Redact(url), err)
 	}
 	return refs.heads(), nil
 }
@@ -52,11 +54,11 @@ func Heads(ctx context.Context, url string, options Options) ([]Head, error) {
 func listRefs(ctx context.Context, url string) (*refList, error) {
 	if strings.HasPrefix(url, "http://") || strings.HasPrefix(url, "https://") {
 		refs, err := httpRefs(ctx, url)
-		if err == nil || errors.Is(err, ErrNoRepository) {
+		if err == nil || errors.Is(err, git.ErrNoRepository) {
 			return refs, err
 		}
 		if ctx.Err() != nil {
-			return nil, explain(ctx, err, "")
+			return nil, git.Explain(ctx, err, "")
 		}
 	}
 	return gitRefs(ctx, url)
@@ -64,18 +66,18 @@ func listRefs(ctx context.Context, url string) (*refList, error) {
 
 // gitRefs asks git ls-remote.
 func gitRefs(ctx context.Context, url string) (*refList, error) {
-	out := &head{limit: maxListing + 1}
-	_, err := run{
-		remote: url, stdout: out,
-		args: []string{"ls-remote", "--quiet", "--symref", "origin", "HEAD", "refs/heads/*", "refs/tags/*"},
-	}.do(ctx)
+	out := &git.Limited{Limit: maxListing + 1}
+	_, err := git.Run{
+		Remote: url, Stdout: out,
+		Args: []string{"ls-remote", "--quiet", "--symref", "origin", "HEAD", "refs/heads/*", "refs/tags/*"},
+	}.Do(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if out.buf.Len() > maxListing {
+	if len(out.Bytes()) > maxListing {
 		return nil, fmt.Errorf("listing is larger than %d bytes", maxListing)
 	}
-	return parseListing(out.buf.Bytes())
+	return parseListing(out.Bytes())
 }
 
 // parseListing reads lines of "HASH\tREF", with "ref: TARGET\tHEAD" for a symbolic reference.
@@ -87,12 +89,12 @@ func parseListing(listing []byte) (*refList, error) {
 		target, symbolic := strings.CutPrefix(left, "ref: ")
 		switch {
 		case !ok:
-			return nil, fmt.Errorf("read listing: unexpected line %q", plain(lines.Text(), 80))
+			return nil, fmt.Errorf("read listing: unexpected line %q", git.Plain(lines.Text(), 80))
 		case symbolic && name == "HEAD":
 			refs.target = target
 		case symbolic:
-		case !IsHash(left):
-			return nil, fmt.Errorf("read listing: unexpected line %q", plain(lines.Text(), 80))
+		case !git.IsHash(left):
+			return nil, fmt.Errorf("read listing: unexpected line %q", git.Plain(lines.Text(), 80))
 		default:
 			refs.add(name, left)
 		}
@@ -145,7 +147,7 @@ func (l *refList) heads() []Head {
 			}
 			name = "tags/" + tag
 		}
-		if !validName(name) || branch && strings.HasPrefix(name, "tags/") || !IsHash(commit) {
+		if !git.ValidName(name) || branch && strings.HasPrefix(name, "tags/") || !git.IsHash(commit) {
 			continue
 		}
 		heads = append(heads, Head{Name: name, Commit: commit, Default: branch && ref == target})
@@ -180,12 +182,4 @@ func (l *refList) guessTarget() string {
 		return ""
 	}
 	return slices.Min(same)
-}
-
-// refOf returns the full name of the reference of the head called name.
-func refOf(name string) string {
-	if strings.HasPrefix(name, "tags/") {
-		return "refs/" + name
-	}
-	return "refs/heads/" + name
 }

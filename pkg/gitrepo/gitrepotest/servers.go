@@ -1,0 +1,75 @@
+package gitrepotest
+
+import (
+	"net"
+	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// SmartServer serves the repositories below root with git http-backend; old ones speak version 0 only. A
+// password, if given, is asked of user "ann".
+func SmartServer(t testing.TB, root, password string, old bool) *httptest.Server {
+	t.Helper()
+	out, err := exec.Command("git", "--exec-path").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend := &cgi.Handler{
+		Path: filepath.Join(strings.TrimSpace(string(out)), "git-http-backend"),
+		Env: []string{
+			"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1",
+			"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*",
+		},
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, given, _ := r.BasicAuth(); password != "" && (user != "ann" || given != password) {
+			w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
+			http.Error(w, "no", http.StatusUnauthorized)
+			return
+		}
+		if old {
+			r.Header.Del("Git-Protocol")
+		}
+		backend.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server
+}
+
+// DumbServer serves files.
+func DumbServer(t testing.TB, root string) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(http.FileServer(http.Dir(root)))
+	t.Cleanup(server.Close)
+	return server
+}
+
+// Daemon serves the repositories below root with git daemon and returns the URL of root.
+func Daemon(t testing.TB, root string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				cmd := exec.Command("git", "daemon", "--inetd", "--export-all", "--base-path="+root)
+				cmd.Stdin, cmd.Stdout = conn, conn
+				_ = cmd.Run()
+			}()
+		}
+	}()
+	return "git://" + listener.Addr().String()
+}
