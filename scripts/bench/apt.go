@@ -6,12 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"foundry/scripts/internal/rig"
 )
 
 // installable tells whether an apt that knows nothing but the repository in the folder, and the
 // key it has to be signed with, would install the given version of the package.
 func (b *bench) installable(ctx context.Context, repo, key, version string) error {
-	root := filepath.Join(b.dir, "apt")
+	root := filepath.Join(b.rig.Dir, "apt")
 	if err := os.RemoveAll(root); err != nil {
 		return fmt.Errorf("prepare apt: %w", err)
 	}
@@ -32,7 +34,7 @@ func (b *bench) installable(ctx context.Context, repo, key, version string) erro
 		"-o", "APT::Sandbox::User=", "-o", "Debug::NoLocking=1",
 	}
 	apt := func(program string, args ...string) (string, error) {
-		return b.output(ctx, command{name: program, args: append(append([]string{}, options...), args...), env: []string{"LC_ALL=C.UTF-8"}})
+		return b.rig.Output(ctx, rig.Command{Name: program, Args: append(append([]string{}, options...), args...), Env: []string{"LC_ALL=C.UTF-8"}})
 	}
 	if _, err := apt("apt-get", "update", "--error-on=any"); err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"foundry/scripts/internal/rig"
 )
 
 // hop is the time of a signed message from its publisher until it is acknowledged.
@@ -16,7 +18,7 @@ type hop struct {
 // hop runs the benchmark of the bus, on a server that writes every message to disk.
 func (b *bench) hop(ctx context.Context) (hop, error) {
 	b.say("hop of a signed message")
-	out, err := b.output(ctx, command{name: "go", args: []string{"test", "-run=^$", "-bench=Hop", "-benchtime=2000x", "./pkg/bus/jetstream"}})
+	out, err := b.rig.Output(ctx, rig.Command{Name: "go", Args: []string{"test", "-run=^$", "-bench=Hop", "-benchtime=2000x", "./pkg/bus/jetstream"}})
 	if err != nil {
 		return hop{}, err
 	}

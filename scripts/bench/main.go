@@ -21,6 +21,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"foundry/scripts/internal/rig"
 )
 
 // bench is one call of the program.
@@ -29,8 +31,7 @@ type bench struct {
 	mirror     string
 	codename   string
 	programs   string // folder of the built programs
-	dir        string // scratch, outside the tree
-	log        *os.File
+	rig        *rig.Rig
 	versions   int // of the package, made so far
 }
 
@@ -64,23 +65,15 @@ func run(ctx context.Context) (err error) {
 	if b.programs, err = filepath.Abs(b.programs); err != nil {
 		return fmt.Errorf("find programs: %w", err)
 	}
-	// Short names: podman takes no run-time folder whose path is longer than 50 characters.
-	if b.dir, err = os.MkdirTemp(parent, "fb-"); err != nil {
-		return fmt.Errorf("make scratch folder: %w", err)
+	if b.rig, err = rig.New(parent); err != nil {
+		return err
 	}
-	if err := os.Chmod(b.dir, 0o755); err != nil {
-		return fmt.Errorf("make scratch folder: %w", err)
-	}
-	if b.log, err = os.Create(filepath.Join(b.dir, "log")); err != nil {
-		return fmt.Errorf("make log: %w", err)
-	}
-	defer b.log.Close()
 	defer func() {
 		if keep || err != nil {
-			fmt.Fprintf(os.Stderr, "bench: what was run is in %s, its log in %s\n", b.dir, b.log.Name())
+			fmt.Fprintf(os.Stderr, "bench: what was run is in %s, its log in %s\n", b.rig.Dir, b.rig.Log.Name())
 			return
 		}
-		err = b.clean()
+		err = b.rig.Remove()
 	}()
 	r := &results{}
 	if r.hop, err = b.hop(ctx); err != nil {
@@ -116,7 +109,7 @@ func (b *bench) packages(ctx context.Context, r *results) (err error) {
 	var f *foundry
 	for n := range max(b.cold, 1) {
 		if f != nil {
-			if err := f.stop(); err != nil {
+			if err := f.Stop(); err != nil {
 				return err
 			}
 		}
@@ -124,7 +117,7 @@ func (b *bench) packages(ctx context.Context, r *results) (err error) {
 		if f, err = b.startFoundry(ctx, n); err != nil {
 			return err
 		}
-		defer f.stop()
+		defer f.Stop()
 		seconds, err := f.publish(ctx)
 		if err != nil {
 			return fmt.Errorf("foundry, cold: %w", err)
@@ -151,7 +144,7 @@ func (b *bench) packages(ctx context.Context, r *results) (err error) {
 			return err
 		}
 	}
-	return f.stop()
+	return f.Stop()
 }
 
 func (b *bench) say(format string, args ...any) {

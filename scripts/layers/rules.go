@@ -29,7 +29,8 @@ var layers = [][]string{
 	{"bots/internal/wire"},
 	{"bots/internal/*"},
 	{"bots/*"},
-	{"scripts/*", "scripts/*/*"},
+	{"scripts/internal/*"},
+	{"scripts/*"},
 }
 
 // adapters is the line of the table whose packages are chosen by main programs only.
