@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
 	"foundry/pkg/bot"
@@ -31,6 +32,10 @@ type dist struct {
 	every     time.Duration // how often to look whether metadata must be signed anew
 	within    time.Duration // how long before the end of its validity that is done
 	repo      publish.Repository
+
+	architectures []string      // of every codename
+	hold          time.Duration // how long builds wait for other architectures of their source; zero to publish each when it comes
+	lockstep      *lockstep     // nil to publish each build when it comes
 }
 
 // run serves and publishes until the bot is stopped.
@@ -57,6 +62,13 @@ func (d *dist) run(ctx context.Context) (err error) {
 		group.Go(func() error { return serve(ctx, listener, d.output) })
 	}
 	group.Go(func() error { d.refresh(ctx); return nil })
+	if d.hold > 0 {
+		if d.lockstep, err = newLockstep(d, d.Path("held", d.name), d.hold); err != nil {
+			return err
+		}
+		group.Go(func() error { d.lockstep.follow(ctx); return nil })
+		group.Go(func() error { d.lockstep.run(ctx); return nil })
+	}
 	group.Go(func() error {
 		defer cancel()
 		return d.Work(ctx, bot.Step{Results: d.results, Do: d.do, Stage: d.stage})
@@ -132,26 +144,43 @@ func (d *dist) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) {
 		j.Log.Debug().Str("codename", sign.Codename).Msg("codename is not served here")
 		return nil, nil
 	}
-	upload, err := d.receive(ctx, j, sign)
+	if d.lockstep != nil {
+		return nil, d.lockstep.hold(j.Message, sign)
+	}
+	upload, err := d.receive(ctx, j.Dir, sign)
 	if err != nil {
 		return nil, err
 	}
+	publication, err := d.include(ctx, j.Log, upload)
+	if err != nil {
+		return nil, err
+	}
+	return []bot.Result{{Siblings: d.stage(sign), Body: d.answer(sign, publication)}}, nil
+}
+
+// include publishes an upload and records that it is there. A refusal is a *bot.Failure.
+func (d *dist) include(ctx context.Context, log zerolog.Logger, upload publish.Upload) (publish.Publication, error) {
 	begun := time.Now()
 	publication, err := d.repo.Include(ctx, upload)
 	var refused *publish.RefusedError
 	switch {
 	case errors.As(err, &refused):
-		return nil, &bot.Failure{Class: message.ClassPolicy, Reason: refused.Error(), Hint: refused.Hint}
+		return publication, &bot.Failure{Class: message.ClassPolicy, Reason: refused.Error(), Hint: refused.Hint}
 	case err != nil:
-		return nil, err
+		return publication, err
 	}
 	if err := d.note(ctx, upload); err != nil {
-		return nil, err
+		return publication, err
 	}
-	j.Log.Info().Str("source", sign.Source).Str("version", sign.Version).Str("arch", sign.Architecture).
-		Str("suite", sign.Codename).Dur("publish_ms", time.Since(begun)).Msg("published")
-	return []bot.Result{{Siblings: d.stage(sign), Body: &message.Dist{
+	log.Info().Str("source", upload.Source).Str("version", upload.Version).Str("arch", upload.Architecture).
+		Str("suite", upload.Codename).Dur("publish_ms", time.Since(begun)).Msg("published")
+	return publication, nil
+}
+
+// answer is the message that tells of a publication.
+func (d *dist) answer(sign *message.Sign, publication publish.Publication) *message.Dist {
+	return &message.Dist{
 		Origin: sign.Origin, Package: sign.Package, Architecture: sign.Architecture, Archive: d.name,
 		Packages: publication.Packages, Release: publication.Release, Key: publication.Key,
-	}}}, nil
+	}
 }

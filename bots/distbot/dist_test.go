@@ -131,17 +131,23 @@ func (f *fixture) signedDeb(t *testing.T, b publishtest.Binary) message.Artifact
 	return f.put(t, filepath.Base(path), signed.Bytes())
 }
 
-// sign makes a signed build of hello.
+// sign makes a signed build of hello for amd64.
 func (f *fixture) sign(t *testing.T, version string) *message.Sign {
+	t.Helper()
+	return f.signFor(t, version, "amd64")
+}
+
+// signFor makes a signed build of hello.
+func (f *fixture) signFor(t *testing.T, version, arch string) *message.Sign {
 	t.Helper()
 	s := &message.Sign{
 		Origin:       message.Origin{Repository: "https://example.org/hello.git", Branch: "main", Ref: strings.Repeat("a", 40)},
 		Package:      message.Package{Source: "hello", Version: version, Codename: "bookworm"},
-		Architecture: "amd64", Changes: "hello_" + version + "_amd64.changes", Key: f.signer.Fingerprint(),
+		Architecture: arch, Changes: "hello_" + version + "_" + arch + ".changes", Key: f.signer.Fingerprint(),
 	}
 	s.Files = []message.Artifact{
-		f.signedDeb(t, publishtest.Binary{Name: "hello", Version: version, Arch: "amd64"}),
-		f.put(t, "hello_"+version+"_amd64.buildinfo", f.clearsign(t, "Format: 1.0\n")),
+		f.signedDeb(t, publishtest.Binary{Name: "hello", Version: version, Arch: arch}),
+		f.put(t, "hello_"+version+"_"+arch+".buildinfo", f.clearsign(t, "Format: 1.0\n")),
 	}
 	f.list(t, s, "bookworm")
 	dsc, files := publishtest.MakeSource(t, f.dir, "hello", version, "orig")
@@ -168,8 +174,8 @@ func (f *fixture) list(t *testing.T, s *message.Sign, distribution string) {
 		fmt.Fprintf(&sums, " %s %d %s\n", a.SHA256, a.Size, a.Name)
 		fmt.Fprintf(&files, " %032x %d devel optional %s\n", 0, a.Size, a.Name)
 	}
-	text := fmt.Sprintf("Format: 1.8\nSource: hello\nArchitecture: amd64\nVersion: %s\nDistribution: %s\nMaintainer: Test <test@example.org>\nChecksums-Sha256:\n%sFiles:\n%s",
-		s.Version, distribution, sums.String(), files.String())
+	text := fmt.Sprintf("Format: 1.8\nSource: hello\nArchitecture: %s\nVersion: %s\nDistribution: %s\nMaintainer: Test <test@example.org>\nChecksums-Sha256:\n%sFiles:\n%s",
+		s.Architecture, s.Version, distribution, sums.String(), files.String())
 	s.Files = append(s.Files, f.put(t, s.Changes, f.clearsign(t, text)))
 }
 

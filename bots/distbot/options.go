@@ -15,6 +15,7 @@ import (
 
 	"foundry/bots/internal/openkey"
 	"foundry/pkg/bot"
+	"foundry/pkg/message"
 	"foundry/pkg/publish"
 	"foundry/pkg/trust"
 )
@@ -34,7 +35,12 @@ type options struct {
 	serve       string
 	uri         string
 	validFor    time.Duration
+	lockstep    time.Duration
 }
+
+// maxLockstep is the longest time that builds may wait for others, far from that after which the bus
+// forgets them.
+const maxLockstep = message.MaxAge / 2
 
 func (o *options) declare(fs *pflag.FlagSet) {
 	fs.StringVar(&o.name, "name", "main", "`name` of the repository")
@@ -50,6 +56,7 @@ func (o *options) declare(fs *pflag.FlagSet) {
 	fs.StringVar(&o.serve, "serve", "", "`address` at which to serve the repository over http, such as :8080 or [::1]:8080 (default: not at all)")
 	fs.StringVar(&o.uri, "uri", "", "`URI` under which clients reach the repository, for the .sources files in it")
 	fs.DurationVar(&o.validFor, "valid-for", publish.DefaultValidFor, "how long clients believe metadata that is not signed anew")
+	fs.DurationVar(&o.lockstep, "lockstep", 0, "publish all architectures of a source package together, and wait at most so `long` for those that have neither come nor failed (default: publish each when it comes)")
 }
 
 func (o *options) check() error {
@@ -79,6 +86,9 @@ func (o *options) check() error {
 	if o.validFor < publish.MinValidFor {
 		return bot.Usage(fmt.Sprintf("--valid-for %s: must be at least 1h", o.validFor), "a few days give you time to mend a distbot that has stopped")
 	}
+	if o.lockstep < 0 || o.lockstep > maxLockstep {
+		return bot.Usage(fmt.Sprintf("--lockstep %s: not between 0 and %s", o.lockstep, maxLockstep), "give how long the slowest architecture may take, as in 12h")
+	}
 	if o.serve != "" {
 		if _, _, err := net.SplitHostPort(o.serve); err != nil {
 			return bot.Usage(fmt.Sprintf("--serve %q: not an address", o.serve), "give host and port, as in 0.0.0.0:8080 or [::]:8080")
@@ -104,6 +114,7 @@ func (o *options) open(ctx context.Context, b *bot.Bot, openRepo opener) (*dist,
 	d := &dist{
 		Bot: b, openRepo: openRepo, name: o.name, output: o.output, address: o.serve,
 		trust: o.trust, every: o.validFor / 8, within: o.validFor / 2,
+		architectures: o.arches, hold: o.lockstep,
 	}
 	if d.output == "" {
 		d.output = b.Path("repo", o.name)

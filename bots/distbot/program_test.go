@@ -40,6 +40,19 @@ func TestProgram(t *testing.T) {
 	client.Must(t, "apt-get", "download", "hello")
 }
 
+// TestProgramInLockstep runs the program with what else --lockstep needs of the bus.
+func TestProgramInLockstep(t *testing.T) {
+	b := bottest.New(t, definition())
+	f := &fixture{dist: &dist{trust: filepath.Join(b.State, "trust", "packages.asc")}, store: b.Ports.Store, signer: newKey(t), dir: t.TempDir()}
+	f.trustKey(t, f.signer)
+	b.Start("--name", "test", "--codename", "bookworm", "--arch", "amd64", "--lockstep", "12h")
+	for _, version := range []string{"1.0-1", "1.0-2"} {
+		if d, ok := b.Await(say(b, f.sign(t, version))).(*message.Dist); !ok || len(d.Packages) != 2 {
+			t.Errorf("answer: %+v", d)
+		}
+	}
+}
+
 func say(b *bottest.Bench, s *message.Sign) message.ID {
 	s.Log = s.Files[0]
 	s.Built = []message.Artifact{}

@@ -23,9 +23,9 @@ func refuse(format string, args ...any) error {
 	return &bot.Failure{Class: message.ClassPolicy, Reason: fmt.Sprintf(format, args...)}
 }
 
-// receive fetches the files of a signed build and verifies them: signatures of .changes, .dsc and
+// receive fetches the files of a signed build into dir and verifies them: signatures of .changes, .dsc and
 // packages, files listed against files given, codename against Distribution.
-func (d *dist) receive(ctx context.Context, j *bot.Job, sign *message.Sign) (upload publish.Upload, err error) {
+func (d *dist) receive(ctx context.Context, dir string, sign *message.Sign) (upload publish.Upload, err error) {
 	ring, err := trust.ReadKeyring(d.trust)
 	if errors.Is(err, fs.ErrNotExist) {
 		return upload, bot.Hint(fmt.Errorf("no package key is trusted: there is no %s", d.trust),
@@ -34,7 +34,7 @@ func (d *dist) receive(ctx context.Context, j *bot.Job, sign *message.Sign) (upl
 	if err != nil {
 		return upload, fmt.Errorf("read trusted package keys: %w", err)
 	}
-	v := &verifier{sign: sign, ring: ring, dir: j.Dir}
+	v := &verifier{sign: sign, ring: ring, dir: dir}
 	upload = publish.Upload{Package: sign.Package, Architecture: sign.Architecture}
 	seen := map[string]message.Artifact{}
 	for _, a := range slices.Concat(sign.Files, sign.SourceFiles) {
@@ -45,12 +45,12 @@ func (d *dist) receive(ctx context.Context, j *bot.Job, sign *message.Sign) (upl
 			return upload, refuse("two different files %s", a.Name)
 		}
 		seen[a.Name] = a
-		if _, err := artifact.FetchFile(ctx, d.Store, a, j.Dir); err != nil {
+		if _, err := artifact.FetchFile(ctx, d.Store, a, dir); err != nil {
 			return upload, err
 		}
 	}
 	for _, a := range sign.Files {
-		path := filepath.Join(j.Dir, a.Name)
+		path := filepath.Join(dir, a.Name)
 		switch filepath.Ext(a.Name) {
 		case ".deb", ".udeb", ".ddeb":
 			if err := v.verifyDeb(path); err != nil {
@@ -62,7 +62,7 @@ func (d *dist) receive(ctx context.Context, j *bot.Job, sign *message.Sign) (upl
 	if err := v.verifyChanges(); err != nil {
 		return upload, err
 	}
-	upload.Changes = filepath.Join(j.Dir, sign.Changes)
+	upload.Changes = filepath.Join(dir, sign.Changes)
 	upload.Dsc, upload.SourceFiles, err = v.verifySource()
 	return upload, err
 }
