@@ -103,7 +103,7 @@ func (c *client) open(ctx context.Context) (*session, error) {
 
 // speaksOn lists the topics on which the herder is believed.
 func speaksOn() []message.Topic {
-	return []message.Topic{message.Commits, message.Failures, message.Rejects, message.ControlTopic}
+	return []message.Topic{message.Commits, message.Sources, message.Failures, message.Rejects, message.ControlTopic}
 }
 
 // close gives the connection up.

@@ -163,6 +163,9 @@ func prepareKeys(state string) ([]jetstream.User, error) {
 	var users []jetstream.User
 	for _, program := range append(bot.Programs(), "foundry") {
 		topics := []message.Topic{roleOf(program), message.Failures, message.Rejects, message.ControlTopic}
+		if program == "foundry" {
+			topics = speaksOn()
+		}
 		if _, err := bot.NewSealer(state, program, topics); err != nil {
 			return nil, err
 		}
@@ -172,6 +175,9 @@ func prepareKeys(state string) ([]jetstream.User, error) {
 		}
 		role := jetstream.Role{Publish: topics, All: program == "foundry"} // the herder reads and asks everything
 		users = append(users, jetstream.User{NKey: public, Role: role})
+	}
+	if err := allowUploads(state); err != nil {
+		return nil, err
 	}
 	pkg, created, err := trust.LoadOrCreate(filepath.Join(state, "keys", "package.asc"), "foundry packages")
 	if err != nil {
@@ -186,4 +192,24 @@ func prepareKeys(state string) ([]jetstream.User, error) {
 		return nil, fmt.Errorf("open repository key: %w", err)
 	}
 	return users, nil
+}
+
+// allowUploads lets the herder of a state folder from before there were uploads speak on sources. It does
+// so once: who has removed the key since has meant it.
+func allowUploads(state string) error {
+	stamp := filepath.Join(state, "keys", "foundry.uploads")
+	if _, err := os.Stat(stamp); err == nil {
+		return nil
+	}
+	key, err := trust.Load(bot.KeyFile(state, "foundry"))
+	if err != nil {
+		return fmt.Errorf("open message key of foundry: %w", err)
+	}
+	if err := trust.Allow(bot.TrustDir(state), string(message.Sources), key); err != nil {
+		return fmt.Errorf("let foundry speak on %s: %w", message.Sources, err)
+	}
+	if err := os.WriteFile(stamp, nil, 0o600); err != nil {
+		return fmt.Errorf("note that foundry may speak on %s: %w", message.Sources, err)
+	}
+	return nil
 }

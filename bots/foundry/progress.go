@@ -137,6 +137,10 @@ func summary(body message.Body) string {
 	switch b := body.(type) {
 	case *message.Commit:
 		return fmt.Sprintf("%s#%s %.10s %s", b.Repository, b.Branch, b.Ref, b.Subject)
+	case *message.Source:
+		if b.Uploaded() {
+			return what + " uploaded by " + b.Committer
+		}
 	case *message.Provision:
 		if b.Outcome == message.Skipped {
 			return what + " skipped: " + b.Reason

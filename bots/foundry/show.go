@@ -152,6 +152,9 @@ func (t *transaction) explain(w io.Writer) {
 func artifacts(body message.Body) []message.Artifact {
 	switch b := body.(type) {
 	case *message.Source:
+		if b.Upload != nil {
+			return append(append([]message.Artifact{}, b.Files...), *b.Upload)
+		}
 		return b.Files
 	case *message.Build:
 		return append(append([]message.Artifact{}, b.Files...), b.Log)

@@ -47,7 +47,7 @@ func (c *client) retryCommand() *cobra.Command {
 	o := submission{rebuild: true}
 	cmd := &cobra.Command{
 		Use:   "retry CONTEXT",
-		Short: "Run a transaction again, from its commit",
+		Short: "Run a transaction again, from its commit or upload",
 		Args:  exactly(1, "a transaction's context"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := c.open(cmd.Context())
@@ -59,7 +59,13 @@ func (c *client) retryCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if source := t.upload(); source != nil {
+				return c.uploadAgain(cmd.Context(), s, *source, o)
+			}
 			commit := t.commit()
+			if f := t.failures(); commit == nil && len(f) > 0 && f[0].Uploaded() {
+				return bot.Hint(fmt.Errorf("%s is an upload that was refused", args[0]), "mend it and upload it again")
+			}
 			if commit == nil {
 				return bot.Hint(fmt.Errorf("the commit of %s is no longer kept", args[0]), "announce it with foundry submit")
 			}
@@ -110,6 +116,11 @@ func (c *client) announce(ctx context.Context, s *session, commit message.Commit
 	if err != nil {
 		return fmt.Errorf("announce %s: %w", commit.Ref, err)
 	}
+	return c.announced(ctx, s, m, fresh, "announced before; --rebuild builds it again", o)
+}
+
+// announced says which transaction a message has begun, or that it was there, and follows it if asked.
+func (c *client) announced(ctx context.Context, s *session, m *message.Message, fresh bool, before string, o submission) error {
 	out := c.out
 	if c.JSON {
 		out = c.errs // the answer is one object
@@ -120,7 +131,7 @@ func (c *client) announce(ctx context.Context, s *session, commit message.Commit
 	case fresh:
 		fmt.Fprintf(out, "%s\n", m.Context)
 	default:
-		fmt.Fprintf(out, "%s (announced before; --rebuild builds it again)\n", m.Context)
+		fmt.Fprintf(out, "%s (%s)\n", m.Context, before)
 	}
 	if !o.wait {
 		return nil

@@ -24,9 +24,9 @@ func (c *client) traceCommand() *cobra.Command {
 	var offline bool
 	cmd := &cobra.Command{
 		Use:   "trace FILE.deb|PACKAGE=VERSION[/ARCH]",
-		Short: "Follow a package back to its commit, and verify every link",
+		Short: "Follow a package back to its commit or upload, and verify every link",
 		Long: `Trace finds the message that published a package and follows it back: repository, signature, build, environment,
-source package, commit. At each link it verifies the message, that its key may speak there, what the next link says about
+source package, commit or upload. At each link it verifies the message, that its key may speak there, what the next link says about
 the same files, and the files themselves. It ends with status 0 only when everything holds. --verbose shows each
 check.`,
 		Example: "  foundry trace hello_2.10-3_amd64.deb\n  foundry trace hello=2.10-3/amd64",
@@ -101,7 +101,7 @@ func (c *client) trace(ctx context.Context, target traceTarget) error {
 	return err
 }
 
-// trace follows target back to its commit. What does not hold is told by the chain; an error says
+// trace follows target back to its commit or upload. What does not hold is told by the chain; an error says
 // that there is nothing to follow, or no way to.
 func (s *session) trace(ctx context.Context, state string, target traceTarget) (*chain, error) {
 	dist, published, err := s.findPublished(ctx, target)
@@ -118,7 +118,7 @@ func (s *session) trace(ctx context.Context, state string, target traceTarget) (
 	ch := &chain{Target: target.String(), Package: published}
 	for _, step := range []func(context.Context) *link{
 		t.traceFile, t.traceRepository, t.traceDist, t.traceSign, t.traceBuild,
-		t.traceProvision, t.traceSource, t.traceCommit, t.traceGit,
+		t.traceProvision, t.traceSource, t.traceUpload, t.traceCommit, t.traceGit,
 	} {
 		if l := step(ctx); l != nil {
 			ch.Links = append(ch.Links, l)

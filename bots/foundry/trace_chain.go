@@ -79,12 +79,15 @@ func (l *link) mark() string {
 	return "✓"
 }
 
-// lastLink is the name of the link that a whole chain ends with.
+// lastLink is the name of the link that a whole chain ends with, unless that is uploadLink.
 const lastLink = "git"
 
 // holds tells whether the chain goes to its end and nothing in it fails.
 func (ch *chain) holds() bool {
-	if len(ch.Links) == 0 || ch.Links[len(ch.Links)-1].Name != lastLink {
+	if len(ch.Links) == 0 {
+		return false
+	}
+	if last := ch.Links[len(ch.Links)-1].Name; last != lastLink && last != uploadLink {
 		return false
 	}
 	return !slices.ContainsFunc(ch.Links, func(l *link) bool { return l.mark() == "✗" })

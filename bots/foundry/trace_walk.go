@@ -41,7 +41,7 @@ var ancestors = [...]struct {
 	{message.TypeCommit, message.Commits},
 }
 
-// walk finds the messages from dist back to the commit. It ends at the first that is missing or not
+// walk finds the messages from dist back to the commit or upload. It ends at the first that is missing or not
 // believed.
 func (t *tracer) walk(ctx context.Context, dist said) {
 	t.history = map[message.Type]said{message.TypeDist: dist}
@@ -61,6 +61,9 @@ func (t *tracer) walk(ctx context.Context, dist said) {
 			return
 		}
 		t.history[a.typ] = parent
+		if a.typ == message.TypeSource && message.About(parent.body).Uploaded() {
+			return
+		}
 		child = parent
 	}
 }

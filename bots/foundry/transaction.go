@@ -28,7 +28,7 @@ type entry struct {
 	body    message.Body
 }
 
-// transaction is the tree of messages that one commit has grown into. It is filled in the order of
+// transaction is the tree of messages that one commit or upload has grown into. It is filled in the order of
 // the bus.
 type transaction struct {
 	context string
@@ -70,6 +70,16 @@ func (t *transaction) commit() *message.Commit {
 	for _, e := range t.entries {
 		if c, ok := e.body.(*message.Commit); ok {
 			return c
+		}
+	}
+	return nil
+}
+
+// upload is the message that began the transaction where that was an upload, or nil.
+func (t *transaction) upload() *message.Source {
+	for _, e := range t.entries {
+		if s, ok := e.body.(*message.Source); ok && s.Uploaded() {
+			return s
 		}
 	}
 	return nil
@@ -196,7 +206,7 @@ func (s *session) load(ctx context.Context, name string) (*transaction, error) {
 	t := &transaction{context: name, architectures: s.architectures(ctx)}
 	var others []string
 	err := s.Bus.Tail(ctx, bus.Filter{}, func(raw bus.Raw) error {
-		if !s.take(t, raw) && raw.Topic == message.Commits {
+		if !s.take(t, raw) && begins(raw) {
 			others = append(others, s.contextOf(raw))
 		}
 		return nil
@@ -271,9 +281,19 @@ func (s *session) architectures(ctx context.Context) (all []string) {
 	return all
 }
 
+// begins tells whether a message answers none, so that it begins a transaction: a commit, an upload, or
+// the refusal of one.
+func begins(raw bus.Raw) bool {
+	return raw.Topic != message.Rejects && !bytes.Contains(raw.Payload, []byte(`"parent":"`))
+}
+
 // contexts lists the transactions that are kept and begin with prefix, the newest first.
 func (s *session) contexts(ctx context.Context, prefix string) (names []string) {
-	_ = s.Bus.Tail(ctx, bus.Filter{Topics: []message.Topic{message.Commits}}, func(raw bus.Raw) error {
+	topics := []message.Topic{message.Commits, message.Sources, message.Failures}
+	_ = s.Bus.Tail(ctx, bus.Filter{Topics: topics}, func(raw bus.Raw) error {
+		if !begins(raw) {
+			return nil
+		}
 		if name := s.contextOf(raw); name != "" && strings.HasPrefix(name, prefix) {
 			names = append(names, name)
 		}

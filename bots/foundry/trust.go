@@ -25,7 +25,7 @@ const (
 
 // keyrings lists the names of all keyrings in the trust folder.
 func keyrings() []string {
-	return append(topicNames(), string(message.ControlTopic), committersKeyring, packagesKeyring)
+	return append(topicNames(), string(message.ControlTopic), committersKeyring, uploadersKeyring, packagesKeyring)
 }
 
 func (c *client) trustCommand() *cobra.Command {
@@ -33,7 +33,8 @@ func (c *client) trustCommand() *cobra.Command {
 		Use:   "trust",
 		Short: "Show and change whose keys are believed",
 		Long: `Trust edits the keyrings in the folder "trust" of the state folder: one for each topic with the keys that may
-speak on it, one of those who may sign commits (committers), one of the keys that sign packages (packages). Running
+speak on it, one of those who may sign commits (committers), one of those who may upload source packages (uploaders), one
+of the keys that sign packages (packages). Running
 bots notice changes by themselves.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {

@@ -136,6 +136,11 @@ func Apply(fs *pflag.FlagSet, program string, config *Config) error {
 	return apply(fs, program, os.Getenv, config, nil)
 }
 
+// ApplyEntry does the same with the entry of a program, for a command that shares settings with it.
+func ApplyEntry(fs *pflag.FlagSet, program string, config *Config, entry Entry) error {
+	return apply(fs, program, os.Getenv, config, entry)
+}
+
 // apply sets those flags of fs that were not given from the environment and the file.
 func apply(fs *pflag.FlagSet, program string, getenv func(string) string, config *Config, entry Entry) error {
 	names := flagNames(fs)
