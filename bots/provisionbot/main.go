@@ -13,6 +13,7 @@ import (
 
 	"foundry/bots/internal/wire"
 	"foundry/pkg/bot"
+	"foundry/pkg/environment"
 	"foundry/pkg/environment/podman"
 	"foundry/pkg/message"
 )
@@ -32,9 +33,14 @@ image with the same packages is used again, and while no source list has changed
 is answered at once.
 
 The packages of a codename are built in the Debian release of the same name unless --base says
-which. --repository adds source lists; "%(codename)s" in its suite stands for the package's codename.`,
+which. --repository adds source lists; "%(codename)s" in its suite stands for the package's codename.
+--self is the repository that is being published, so that packages build-depend on each other.
+
+A package with a build dependency that no source list can satisfy waits while another package on its
+way may bring it, and is built once that is in. Packages that wait for each other fail.`,
 		Example: `  provisionbot
   provisionbot --arch i386 --base unstable=sid
+  provisionbot --self https://apt.example.org/debian --self-keyring /etc/apt/keyrings/example.gpg
   provisionbot --base mycodename=trixie --repository 'https://apt.example.org/debian %(codename)s main' --keyring /etc/apt/keyrings/example.gpg`,
 		Watch: message.Sources, Publish: message.Provisions,
 		Flags: o.declare,
@@ -56,6 +62,12 @@ func (o *options) run(ctx context.Context, b *bot.Bot) error {
 	if err != nil {
 		return err
 	}
-	p := &provisioner{options: o, environments: engine, share: share}
-	return b.Work(ctx, bot.Step{Results: p.results, Do: p.do, Stage: p.stage})
+	return o.work(ctx, b, engine, share)
+}
+
+// work makes environments until the bot is stopped.
+func (o *options) work(ctx context.Context, b *bot.Bot, environments environment.Provisioner, share bool) error {
+	p := &provisioner{options: o, environments: environments, share: share}
+	p.waker = newWaker(p, b)
+	return b.Work(ctx, p.step())
 }

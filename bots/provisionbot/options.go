@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -23,10 +25,16 @@ type options struct {
 	MirrorKeyring string
 	Repositories  []string
 	Keyrings      []string
+	Self          string
+	SelfKeyring   string
+	Alternatives  bool
 	ShareImages   string
 
+	DependencyWait  time.Duration
+	DependencyGrace time.Duration
+
 	bases   map[debian.Codename]string // release of each codename
-	sources []environment.SourceList   // the suite may hold codenameToken
+	sources []environment.SourceList   // the suite may hold codenameToken; --self last
 }
 
 // codenameToken stands for the package's codename in the suite of --repository.
@@ -39,6 +47,11 @@ func (o *options) declare(fs *pflag.FlagSet) {
 	fs.StringVar(&o.MirrorKeyring, "mirror-keyring", "", "OpenPGP keyring `file` that verifies the mirror (default: those of the distribution)")
 	fs.StringArrayVar(&o.Repositories, "repository", nil, "further source list, `'URI SUITE COMPONENT…'`; may be given several times")
 	fs.StringArrayVar(&o.Keyrings, "keyring", nil, "OpenPGP keyring `file`: one for all --repository, or one for each in the same order")
+	fs.StringVar(&o.Self, "self", "", "the apt repository that is being published, `'FOLDER|URI [COMPONENT…]'`: packages may build-depend on what is in it (component: main)")
+	fs.StringVar(&o.SelfKeyring, "self-keyring", "", "OpenPGP keyring `file` that verifies --self (default: FOLDER/NAME.asc, as distbot makes it)")
+	fs.BoolVar(&o.Alternatives, "resolve-alternatives", false, "let any alternative of a build dependency do (default: the first alone, as the builders of Debian do)")
+	fs.DurationVar(&o.DependencyWait, "dependency-wait", 24*time.Hour, "how long a package waits for a build dependency that another one on its way may bring; 0 for not at all")
+	fs.DurationVar(&o.DependencyGrace, "dependency-grace", 2*time.Minute, "how long it waits for one that nothing on its way brings")
 	fs.StringVar(&o.ShareImages, "share-images", "auto", "put images into the artifact store for buildbots on other hosts: auto (unless the bus is on this host), always or never")
 }
 
@@ -61,8 +74,11 @@ func (o *options) check() error {
 			return err
 		}
 	}
-	if err := o.checkRepositories(); err != nil {
+	if err := cmp.Or(o.checkRepositories(), o.checkSelf()); err != nil {
 		return err
+	}
+	if o.DependencyWait < 0 || o.DependencyGrace < 0 {
+		return bot.Usage("--dependency-wait and --dependency-grace: less than nothing", "give durations such as 24h and 2m")
 	}
 	switch o.ShareImages {
 	case "auto", "always", "never":

@@ -14,7 +14,7 @@ import (
 // TestProgram runs the whole program against a bus, with real podman and apt.
 func TestProgram(t *testing.T) {
 	b := bottest.New(t, definition())
-	b.Start("--cache", bottest.Cache(t), "--base", "acme=bookworm")
+	b.Start("--cache", bottest.Cache(t), "--base", "acme=bookworm", "--dependency-wait", "0")
 	ready := b.Await(say(b, source("good", "patchutils", "any")))
 	if p, ok := ready.(*message.Provision); !ok || p.Outcome != message.Ready || !p.Arch || p.Indep || p.Image == nil || len(p.Files) != 1 ||
 		!slices.ContainsFunc(p.Image.Packages, func(s string) bool { return strings.HasPrefix(s, "patchutils=") }) {

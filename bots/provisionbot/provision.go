@@ -18,6 +18,11 @@ type provisioner struct {
 	*options
 	environments environment.Provisioner
 	share        bool
+	waker        *waker
+}
+
+func (p *provisioner) step() bot.Step {
+	return bot.Step{Results: p.results, Do: p.do, Stage: p.stage, Beside: p.waker.run}
 }
 
 func (p *provisioner) stage(message.Body) []string { return []string{p.Arch} }
@@ -58,6 +63,10 @@ func (p *provisioner) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) 
 		}
 	}
 	image, err := p.provision(ctx, j, source, request)
+	var lacks *unsatisfied
+	if errors.As(err, &lacks) {
+		return p.lacking(j, source, answer, lacks)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -109,19 +118,38 @@ func (p *provisioner) request(source *message.Source, answer *message.Provision)
 		conflicts = append(conflicts, source.Relations.BuildConflictsIndep)
 	}
 	var err error
-	if r.Depends, err = reduce("Build-Depends", depends, p.Arch, source.Profiles); err != nil {
+	positive, err := p.reduce("Build-Depends", depends, source.Profiles)
+	if err != nil {
 		return r, err
 	}
-	r.Conflicts, err = reduce("Build-Conflicts", conflicts, p.Arch, source.Profiles)
+	if !p.Alternatives {
+		positive = firstAlternatives(positive)
+	}
+	negative, err := p.reduce("Build-Conflicts", conflicts, source.Profiles)
+	r.Depends, r.Conflicts = positive.String(), negative.String()
 	return r, err
 }
 
-func reduce(field string, relations []string, arch string, profiles []string) (string, error) {
-	reduced, err := debian.ReduceRelations(strings.Join(relations, ", "), debian.Architecture(arch), profiles)
+func (p *provisioner) reduce(field string, relations, profiles []string) (debian.Relations, error) {
+	parsed, err := debian.ParseRelations(strings.Join(relations, ", "))
 	if err != nil {
-		return "", fmt.Errorf("read %s: %w", field, err)
+		return nil, fmt.Errorf("read %s: %w", field, err)
 	}
-	return reduced, nil
+	return parsed.Reduce(debian.Architecture(p.Arch), profiles), nil
+}
+
+// firstAlternatives keeps the first alternative of each relation, and those that follow of the same
+// package, as sbuild does: what is built must not depend on what else an archive has that day.
+func firstAlternatives(relations debian.Relations) debian.Relations {
+	first := make(debian.Relations, len(relations))
+	for i, entry := range relations {
+		n := 1
+		for n < len(entry) && entry[n].Package == entry[0].Package {
+			n++
+		}
+		first[i] = entry[:n]
+	}
+	return first
 }
 
 // provision makes the image and shares it where that is asked for.
@@ -153,15 +181,12 @@ func (p *provisioner) provision(ctx context.Context, j *bot.Job, source *message
 		if logErr != nil {
 			return message.Image{}, logErr
 		}
-		return message.Image{}, &bot.Failure{
-			Class: message.ClassPackage, Reason: missing.Error(), Log: &kept, Tail: tail,
-			Hint: fmt.Sprintf("no source list of %s has them; add one with provisionbot --repository, or correct debian/control", r.Base.Release),
-		}
+		return message.Image{}, &unsatisfied{missing, r, kept, tail}
 	case errors.Is(err, environment.ErrNoRelease):
 		return message.Image{}, bot.Hint(err,
 			"correct --mirror or --repository, or say in which release the codename is built: provisionbot --base "+source.Codename+"=RELEASE")
 	case err != nil:
-		return message.Image{}, err
+		return message.Image{}, p.hintSelf(err)
 	}
 	j.Log.Info().Str("source", source.Source).Str("version", source.Version).Str("arch", p.Arch).
 		Str("image", image.Key).Msg("environment is ready")

@@ -1,0 +1,257 @@
+package main
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"foundry/pkg/bus"
+	"foundry/pkg/debian"
+	"foundry/pkg/message"
+)
+
+// A ledger is what has been said on the bus of packages that are on their way: which wait, and what
+// may bring what they wait for. It is filled in the order of the bus. Its methods may be called
+// concurrently.
+type ledger struct {
+	mu      sync.Mutex
+	last    uint64                   // sequence of the last message taken
+	commits map[message.ID]commit    // those that no source package has come of yet
+	sources map[message.ID]*sourceOn // by the id of their message
+	ways    map[way]*sourceOn        // the same by transaction and codename
+	names   map[binary][]*sourceOn   // the same by the binary packages they make
+}
+
+type commit struct {
+	repository string
+	stored     time.Time
+}
+
+type way struct{ context, codename string }
+
+type binary struct{ codename, name string }
+
+// A sourceOn is a source package on its way into the repository.
+type sourceOn struct {
+	*message.Source
+	id      message.ID
+	context string
+	raw     bus.Raw
+	failed  bool // as a whole
+	parts   map[string]*part
+}
+
+// A part is what becomes of a source package on one architecture.
+type part struct {
+	over     bool               // published, skipped or failed: nothing more comes of it
+	answered bool               // provisioning is over
+	waits    []debian.Relations // what it waits for, one entry each
+	since    time.Time          // when it was said to wait
+	sequence uint64             // of the message that said so
+	circle   uint64             // sequence of the failure that told of a circle that it is in
+	brought  uint64             // sequence of the last message that brought what it waits for
+}
+
+func newLedger() *ledger {
+	return &ledger{
+		commits: map[message.ID]commit{}, sources: map[message.ID]*sourceOn{},
+		ways: map[way]*sourceOn{}, names: map[binary][]*sourceOn{},
+	}
+}
+
+// topics are those that a ledger is made of.
+func (*ledger) topics() []message.Topic {
+	return []message.Topic{message.Commits, message.Sources, message.Provisions, message.Dists, message.Failures, message.Rejects}
+}
+
+// take notes a message.
+func (l *ledger) take(raw bus.Raw, m *message.Message, body message.Body) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if raw.Sequence <= l.last {
+		return
+	}
+	l.last = raw.Sequence
+	switch b := body.(type) {
+	case *message.Commit:
+		l.commits[m.ID] = commit{b.Repository, raw.Stored}
+	case *message.Source:
+		delete(l.commits, m.Parent)
+		l.source(raw, m, b)
+	case *message.Provision:
+		if s := l.ways[way{m.Context, b.Codename}]; s != nil {
+			s.provision(raw, m, b)
+		}
+	case *message.Dist:
+		if s := l.ways[way{m.Context, b.Codename}]; s != nil {
+			s.part(b.Architecture).over = true
+		}
+		l.brought(raw, b)
+	case *message.Reject: // nothing comes of a commit that is not believed
+		delete(l.commits, message.ID(b.Subject[strings.LastIndexByte(b.Subject, '.')+1:]))
+	case *message.Failure:
+		delete(l.commits, m.Parent)
+		if s := l.ways[way{m.Context, b.Codename}]; s != nil {
+			s.failure(raw, b)
+		}
+	}
+}
+
+func (l *ledger) source(raw bus.Raw, m *message.Message, b *message.Source) {
+	s := &sourceOn{Source: b, id: m.ID, context: m.Context, raw: raw, parts: map[string]*part{}}
+	l.sources[m.ID] = s
+	l.ways[way{m.Context, b.Codename}] = s
+	for _, name := range b.Binaries {
+		at := binary{b.Codename, name}
+		l.names[at] = append(l.names[at], s)
+	}
+}
+
+func (s *sourceOn) part(arch string) *part {
+	if s.parts[arch] == nil {
+		s.parts[arch] = new(part)
+	}
+	return s.parts[arch]
+}
+
+func (s *sourceOn) provision(raw bus.Raw, m *message.Message, b *message.Provision) {
+	p := s.part(b.Architecture)
+	switch b.Outcome {
+	case message.Waiting:
+		p.since, p.sequence, p.waits = m.Time, raw.Sequence, nil
+		for _, text := range b.WaitsFor {
+			if r, err := debian.ParseRelations(text); err == nil {
+				p.waits = append(p.waits, r)
+			}
+		}
+	case message.Skipped:
+		p.answered, p.over = true, true
+	default:
+		p.answered = true
+	}
+}
+
+func (s *sourceOn) failure(raw bus.Raw, b *message.Failure) {
+	if b.Architecture == "" {
+		s.failed = true
+		return
+	}
+	p := s.part(b.Architecture)
+	p.answered, p.over = true, true
+	if strings.HasPrefix(b.Reason, circleReason) {
+		p.circle = raw.Sequence
+	}
+}
+
+// brought notes which packages wait for what has been published.
+func (l *ledger) brought(raw bus.Raw, b *message.Dist) {
+	for _, s := range l.sources {
+		if s.Codename != b.Codename {
+			continue
+		}
+		for _, p := range s.parts {
+			if p.waiting() && slices.ContainsFunc(b.Packages, func(f message.Published) bool { return p.wants(f.Package) }) {
+				p.brought = raw.Sequence
+			}
+		}
+	}
+}
+
+// waiting tells whether the part waits, as far as its own messages say.
+func (p *part) waiting() bool { return p.sequence > 0 && !p.answered }
+
+// wants tells whether the part waits for a package of this name.
+func (p *part) wants(name string) bool {
+	return slices.ContainsFunc(p.waits, func(r debian.Relations) bool { return slices.Contains(packages(r), name) })
+}
+
+// packages are the names in relations.
+func packages(relations debian.Relations) (names []string) {
+	for _, entry := range relations {
+		for _, r := range entry {
+			names = append(names, r.Package)
+		}
+	}
+	return names
+}
+
+// A waiter is a source package that waits on one architecture.
+type waiter struct {
+	*sourceOn
+	*part
+	arch string
+}
+
+// waiters lists what waits on arch, those first that wait longest.
+func (l *ledger) waiters(arch string) (all []waiter) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.sources {
+		if p := s.parts[arch]; p != nil && p.waiting() && !s.failed {
+			snapshot := *p
+			all = append(all, waiter{s, &snapshot, arch})
+		}
+	}
+	slices.SortFunc(all, func(a, b waiter) int { return cmp.Compare(a.sequence, b.sequence) })
+	return all
+}
+
+// providers are the architectures on which s makes packages for arch, where it is on its way
+// still.
+func (s *sourceOn) providers(arch string) (arches []string) {
+	if s.failed {
+		return nil
+	}
+	if debian.Architecture(arch).Builds(s.Architectures) {
+		arches = append(arches, arch)
+	}
+	if slices.Contains(s.Architectures, string(debian.All)) && !slices.Contains(arches, s.IndepArchitecture) {
+		arches = append(arches, s.IndepArchitecture)
+	}
+	return slices.DeleteFunc(arches, func(a string) bool { return s.parts[a] != nil && s.parts[a].over })
+}
+
+// hope tells whether all that w waits for may still be brought by what is on its way.
+func (l *ledger) hope(w waiter) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.commits) > 0 {
+		return true // nobody knows yet what they bring
+	}
+	return !slices.ContainsFunc(w.waits, func(r debian.Relations) bool {
+		for _, name := range packages(r) {
+			for _, s := range l.names[binary{w.Codename, name}] {
+				if len(s.providers(w.arch)) > 0 {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
+// forget drops what the bus has dropped too.
+func (l *ledger) forget(before time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, c := range l.commits {
+		if c.stored.Before(before) {
+			delete(l.commits, id)
+		}
+	}
+	for id, s := range l.sources {
+		if !s.raw.Stored.Before(before) {
+			continue
+		}
+		delete(l.sources, id)
+		delete(l.ways, way{s.context, s.Codename})
+		for _, name := range s.Binaries {
+			at := binary{s.Codename, name}
+			if l.names[at] = slices.DeleteFunc(l.names[at], func(o *sourceOn) bool { return o == s }); len(l.names[at]) == 0 {
+				delete(l.names, at)
+			}
+		}
+	}
+}

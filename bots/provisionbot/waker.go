@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"foundry/pkg/bot"
+	"foundry/pkg/bus"
+	"foundry/pkg/environment"
+	"foundry/pkg/message"
+)
+
+const (
+	// lookEvery is how often source lists are asked whether they have changed, for packages that wait.
+	lookEvery = 30 * time.Second
+	// lookLess is the part of the time that a package has waited that passes between two looks.
+	lookLess = 20
+	// lookSeldom is the longest time between two looks.
+	lookSeldom = 10 * time.Minute
+)
+
+// A waker looks after the packages that wait: it tries again when what they wait for may have come,
+// and fails those that wait in vain. Which they are it reads from the bus, so it finds them again
+// after a restart; of several bots of an endpoint one does this at a time.
+type waker struct {
+	p      *provisioner
+	b      *bot.Bot
+	ledger *ledger
+	turn   *turn
+	every  time.Duration // see lookEvery
+	news   chan struct{} // the ledger has changed
+	again  func(bus.Raw) error
+
+	mu    sync.Mutex
+	looks map[message.ID]*look
+}
+
+// A look is what is known of a package from the last try.
+type look struct {
+	made     time.Time
+	key      string       // of the request then; empty for one that this bot has not tried
+	brought  uint64       // the part's, then
+	checked  time.Time    // when it was tried, or the key looked at
+	trouble  int          // tries in a row that have met with trouble
+	hopeless time.Time    // since when nothing on its way can bring what it waits for
+	verdict  *bot.Failure // what it fails with unless it can be built now
+}
+
+func newWaker(p *provisioner, b *bot.Bot) *waker {
+	return &waker{
+		p: p, b: b, ledger: newLedger(), every: lookEvery, news: make(chan struct{}, 1), looks: map[message.ID]*look{},
+		turn: &turn{values: b.Values, key: "waker " + b.Settings.Endpoint, holder: b.Self.Instance, every: turnRenewed},
+	}
+}
+
+// run reads the bus and looks after what waits until ctx ends.
+func (w *waker) run(ctx context.Context, again func(bus.Raw) error) error {
+	w.again = again
+	var last time.Time
+	take := func(raw bus.Raw) error {
+		last = raw.Stored
+		m, body, err := w.b.Sealer.Open(raw)
+		if err != nil {
+			return nil // whoever it is for reports it
+		}
+		w.ledger.take(raw, m, body)
+		return nil
+	}
+	if err := w.b.Bus.Tail(ctx, bus.Filter{Topics: w.ledger.topics()}, take); err != nil {
+		return ended(ctx, err)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return ended(ctx, w.b.Bus.Tail(ctx, bus.Filter{Topics: w.ledger.topics(), Since: last, Follow: true}, func(raw bus.Raw) error {
+			defer w.wake()
+			return take(raw)
+		}))
+	})
+	group.Go(func() error { w.loop(ctx); return nil })
+	group.Go(func() error { w.hold(ctx); return nil })
+	return group.Wait()
+}
+
+// ended is err, unless it only says that ctx has ended.
+func ended(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("read what waits: %w", err)
+}
+
+// wake has the packages that wait looked at soon.
+func (w *waker) wake() {
+	select {
+	case w.news <- struct{}{}:
+	default:
+	}
+}
+
+// loop looks at the packages that wait whenever something has happened, and now and then.
+func (w *waker) loop(ctx context.Context) {
+	tick := time.NewTicker(w.every)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		w.round(ctx)
+		select {
+		case <-ctx.Done():
+		case <-w.news:
+		case <-tick.C:
+			w.ledger.forget(time.Now().Add(-message.MaxAge))
+		}
+	}
+}
+
+// hold keeps the turn while something waits, also while a try takes long.
+func (w *waker) hold(ctx context.Context) {
+	tick := time.NewTicker(w.turn.every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnRenewed)
+			defer cancel()
+			if err := w.turn.leave(ctx); err != nil {
+				w.b.Log.Debug().Err(err).Msg("turn not given up")
+			}
+			return
+		case <-tick.C:
+			if len(w.ledger.waiters(w.p.Arch)) > 0 && w.mine(ctx) {
+				w.wake()
+			}
+		}
+	}
+}
+
+// mine tells whether it is this bot's turn.
+func (w *waker) mine(ctx context.Context) bool {
+	mine, err := w.turn.take(ctx, time.Now())
+	if err != nil && ctx.Err() == nil {
+		w.b.Log.Warn().Err(err).Msg("turn could not be told")
+	}
+	return mine
+}
+
+// round tries what may be satisfied now and fails what waits in vain.
+func (w *waker) round(ctx context.Context) {
+	waiters := w.ledger.waiters(w.p.Arch)
+	w.clean(waiters)
+	if len(waiters) == 0 || !w.mine(ctx) {
+		return
+	}
+	var group errgroup.Group
+	group.SetLimit(max(w.b.Settings.Jobs, 1))
+	now := time.Now()
+	for _, x := range waiters {
+		l := w.look(x.id)
+		w.judge(x, l, now)
+		if ctx.Err() != nil || !w.due(ctx, x, l, now) {
+			continue
+		}
+		group.Go(func() error { w.try(ctx, x, l); return nil })
+	}
+	_ = group.Wait() // none of them returns an error
+}
+
+// try provisions once more.
+func (w *waker) try(ctx context.Context, x waiter, l *look) {
+	raw := x.raw
+	raw.Delivery = 0
+	if l.verdict != nil { // its end must not wait for trouble to pass for ever
+		raw.Delivery = l.trouble + 1
+	}
+	l.brought, l.checked = x.brought, time.Now()
+	if err := w.again(raw); err != nil && ctx.Err() == nil {
+		l.trouble++
+		w.b.Log.Debug().Err(err).Str("context", x.context).Msg("waiting package met with trouble")
+		return
+	}
+	l.trouble = 0
+}
+
+// judge decides whether x waits in vain.
+func (w *waker) judge(x waiter, l *look, now time.Time) {
+	if l.verdict != nil {
+		return
+	}
+	again := "foundry retry " + x.context
+	if reason := w.ledger.circle(x); reason != "" {
+		w.condemn(l, &bot.Failure{
+			Class: message.ClassPackage, Reason: reason,
+			Hint: "publish one of them that does without the others, or build it with a profile such as stage1; then: " + again,
+		})
+		return
+	}
+	if w.ledger.hope(x) {
+		l.hopeless = time.Time{}
+	} else if l.hopeless.IsZero() {
+		l.hopeless = now
+	}
+	late := now.Sub(x.since) >= w.p.DependencyWait
+	if late || !l.hopeless.IsZero() && now.Sub(l.hopeless) >= w.p.DependencyGrace {
+		lacks := &environment.UnsatisfiableError{}
+		for _, r := range x.waits {
+			lacks.Missing = append(lacks.Missing, r.String())
+		}
+		w.condemn(l, &bot.Failure{
+			Class: message.ClassPackage, Reason: lacks.Error(),
+			Hint: "submit what brings " + strings.Join(lacks.Missing, ", ") + ", then: " + again,
+		})
+	}
+}
+
+func (w *waker) condemn(l *look, verdict *bot.Failure) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l.verdict, l.checked = verdict, time.Time{}
+}
+
+// due tells whether x is to be tried now: nothing is known of it, or something has changed.
+func (w *waker) due(ctx context.Context, x waiter, l *look, now time.Time) bool {
+	w.mu.Lock()
+	key, verdict := l.key, l.verdict
+	w.mu.Unlock()
+	switch {
+	case l.checked.IsZero() && (verdict != nil || key == ""), x.brought > l.brought && l.trouble == 0:
+		return true
+	case !l.checked.IsZero() && now.Sub(l.checked) < min(max(w.every, now.Sub(x.since)/lookLess), lookSeldom):
+		return false
+	case verdict != nil || l.trouble > 0 || key == "":
+		return true
+	}
+	l.checked = now
+	return w.changed(ctx, x, key)
+}
+
+// changed tells whether the answer to what x requests may be another one than with this key.
+func (w *waker) changed(ctx context.Context, x waiter, key string) bool {
+	answer := new(message.Provision)
+	answer.Arch, answer.Indep, _ = parts(x.Source, w.p.Arch)
+	request, err := w.p.request(x.Source, answer)
+	if err != nil {
+		return true // the try says what is wrong
+	}
+	now, err := w.p.environments.Key(ctx, request)
+	if err != nil {
+		w.b.Log.Debug().Err(err).Str("context", x.context).Msg("source lists could not be looked at")
+		return false
+	}
+	return now != key
+}
+
+func (w *waker) look(id message.ID) *look {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.looks[id] == nil {
+		w.looks[id] = &look{made: time.Now()}
+	}
+	return w.looks[id]
+}
+
+// note keeps the key that a package was tried with in vain.
+func (w *waker) note(id message.ID, key string) {
+	l := w.look(id)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l.key = key
+}
+
+// sentence is what a package fails with if it still lacks something, or nil if it may go on waiting.
+func (w *waker) sentence(id message.ID) *bot.Failure {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if l := w.looks[id]; l != nil {
+		return l.verdict
+	}
+	return nil
+}
+
+// clean forgets the looks at packages that wait no more.
+func (w *waker) clean(waiters []waiter) {
+	waiting := map[message.ID]bool{}
+	for _, x := range waiters {
+		waiting[x.id] = true
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, l := range w.looks {
+		if !waiting[id] && time.Since(l.made) > lookSeldom { // one just made may not have been heard to wait
+			delete(w.looks, id)
+		}
+	}
+}
