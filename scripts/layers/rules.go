@@ -44,6 +44,7 @@ var choosers = map[string][]string{
 	"bots/internal/bottest": {"pkg/bus/jetstream"},
 	"bots/foundry":          {"pkg/bus/jetstream", "pkg/environment/podman"},
 	"scripts/bench":         {"pkg/environment/podman"},
+	"scripts/corpus":        {"pkg/artifact/folder"},
 }
 
 // owners are the only packages, tests included, that import what begins with the key.

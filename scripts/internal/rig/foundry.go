@@ -19,6 +19,7 @@ import (
 type FoundryOptions struct {
 	Dir      string // made; its state and configuration are there
 	Cache    string // empty for one in Dir
+	Store    string // of artifacts, as --store has it; empty for the bus's own
 	Programs string // folder of the built programs
 	Codename string
 	Mirror   string
@@ -55,6 +56,7 @@ func (r *Rig) StartFoundry(ctx context.Context, o FoundryOptions) (*Foundry, err
 		return nil, err
 	}
 	f.up = exec.Command(filepath.Join(o.Programs, "foundry"), "up", "--config", f.config())
+	f.up.Env = append(os.Environ(), f.environment()...)
 	f.up.Stdout, f.up.Stderr = r.Log, r.Log
 	f.up.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := f.up.Start(); err != nil {
@@ -76,8 +78,10 @@ func (f *Foundry) config() string { return filepath.Join(f.Dir, "foundry.toml") 
 // Command runs one command of the herder and returns its answer.
 func (f *Foundry) Command(ctx context.Context, args ...string) (string, error) {
 	args = append(args, "--config", f.config())
-	return f.rig.Output(ctx, Command{Name: filepath.Join(f.Programs, "foundry"), Args: args})
+	return f.rig.Output(ctx, Command{Name: filepath.Join(f.Programs, "foundry"), Args: args, Env: f.environment()})
 }
+
+func (f *Foundry) environment() []string { return []string{"FOUNDRY_STORE=" + f.Store} }
 
 // await waits until all bots say that they are there.
 func (f *Foundry) await(ctx context.Context) error {
