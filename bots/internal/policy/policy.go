@@ -34,8 +34,9 @@ import (
 // File is where the policy is in a repository.
 const File = "debian/foundry.toml"
 
-// maxFile is how many bytes the file may have.
-const maxFile = 64 << 10
+// maxFile is how many bytes the file may have. The time that TOML takes rises with the square of how deep a
+// hostile one nests, which all of these bytes could be for: then a second.
+const maxFile = 8 << 10
 
 // A Policy is what debian/foundry.toml says. What Default returns holds without one.
 type Policy struct {
@@ -95,7 +96,7 @@ func (p *Policy) keys() map[string]func(any) error {
 		}),
 		"architectures":    texts(1, 256, each(&p.Architectures, architecture)),
 		"profiles":         texts(0, MaxWords, each(&p.Profiles, Profile)),
-		"options":          texts(0, MaxWords, each(&p.Options, Option)),
+		"options":          texts(0, MaxWords, each(&p.Options, option)),
 		"allow-committers": texts(1, 256, each(&p.AllowCommitters, committer)),
 		"outputs":          texts(0, 64, each(&p.Outputs, output)),
 	}

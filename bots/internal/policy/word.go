@@ -40,6 +40,14 @@ func Option(word string) (string, error) {
 	return word, nil
 }
 
+// option is Option but for what the operator's machines decide.
+func option(word string) (string, error) {
+	if strings.HasPrefix(word, "parallel=") {
+		return "", bot.Hint(fmt.Errorf("%q: the buildbot says how many commands may run at a time", cut(word)), "leave it out; debian/rules may pass --no-parallel")
+	}
+	return Option(word)
+}
+
 func architecture(word string) (string, error) {
 	if word == string(debian.All) {
 		return "", bot.Hint(errors.New(`"all" is no architecture of a machine`), "name machines; packages for all are built on one of them")
