@@ -56,6 +56,8 @@ type Base struct {
 	Release string // of the distribution, "bookworm"
 	Mirror  string // URI
 	Keyring string // path on this host of the OpenPGP keyring that verifies Mirror; empty for the distribution's
+	// Components are those of Mirror that packages come from; "main" where there are none.
+	Components []string
 }
 
 // A Request says what a package needs.
@@ -66,6 +68,7 @@ type Request struct {
 	Depends      string       // build dependencies that count here, in control syntax, comma-separated
 	Conflicts    string       // build conflicts that count here
 	Profiles     []string     // active build profiles
+	Proxy        string       // URL of the proxy that everything is downloaded through, of which nothing stays in the image; empty for none
 }
 
 // Provisioner makes images. Its methods may be called concurrently; two that need the same image,

@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"schemas", "pkg/debian"},
 	{"pkg/message", "pkg/trust"},
 	{"pkg/artifact", "pkg/gitrepo/git"},
-	{"pkg/bus", "pkg/environment", "pkg/publish", "pkg/gitrepo", "pkg/gitrepo/remote"}, // the ports
+	{"pkg/bus", "pkg/environment", "pkg/publish", "pkg/gitrepo", "pkg/gitrepo/remote", "pkg/environment/podman/index"}, // the ports
 	{"pkg/bot"},
 	{"pkg/*/*", "pkg/*/*/*"}, // adapters and contract suites
 	{"bots/internal/wire"},

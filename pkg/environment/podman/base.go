@@ -3,7 +3,6 @@ package podman
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,11 +11,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
-)
 
-// staleBase is the age after which a base is made anew when its release has changed; until then
-// every environment brings it up to date by itself.
-const staleBase = 14 * 24 * time.Hour
+	"foundry/pkg/environment/podman/container"
+)
 
 // A base is a base image that is in the storage.
 type base struct {
@@ -26,82 +23,80 @@ type base struct {
 	Made    time.Time `json:"made"`
 }
 
-// base returns the base image of a plan, made or reused.
+// base returns the base image of a plan, made or reused. One whose release has changed since is
+// good enough, every environment brings it up to date by itself; Tend makes it anew.
 func (e *Engine) base(ctx context.Context, p *plan, log io.Writer) (*base, error) {
-	unlock, err := e.lock(ctx, "base-"+p.baseKey)
+	unlock, err := e.index.Lock(ctx, "base-"+p.baseKey)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
 	known := new(base)
-	if e.load("bases", p.baseKey, known) && e.hasImage(known.ID) {
-		changed := known.Release != p.releases[0].SHA256
-		if !changed || time.Since(known.Made) < staleBase {
-			return known, nil
+	if e.index.Load(bases, p.baseKey, known) && e.podman.HasImage(known.ID) {
+		if known.Release != p.releases[0].SHA256 {
+			return known, e.wish(p)
 		}
+		return known, nil
 	}
+	return e.newBase(ctx, p, log)
+}
+
+// newBase makes a base image, which counts from then on.
+func (e *Engine) newBase(ctx context.Context, p *plan, log io.Writer) (*base, error) {
 	fmt.Fprintf(log, "making base system %s %s from %s\n", p.Base.Release, p.Architecture, p.Base.Mirror)
 	id, err := e.makeBase(ctx, p, log)
 	if err != nil {
 		return nil, fmt.Errorf("make base system %s %s: %w", p.Base.Release, p.Architecture, err)
 	}
 	made := &base{ID: id, Key: p.baseKey, Release: p.releases[0].SHA256, Made: time.Now().UTC()}
-	return made, e.save("bases", p.baseKey, made)
+	return made, e.index.Save(bases, p.baseKey, made)
 }
 
 //go:embed base.sh
 var baseHook string
 
-// makeBase runs mmdebstrap and imports what it makes.
+// makeBase runs mmdebstrap and imports what it makes, as it comes.
 func (e *Engine) makeBase(ctx context.Context, p *plan, log io.Writer) (string, error) {
 	program, err := exec.LookPath("mmdebstrap")
 	if err != nil {
 		return "", &SetupError{Problem: "mmdebstrap is not installed", Fix: "apt-get install mmdebstrap"}
 	}
-	dir, err := os.MkdirTemp(filepath.Join(e.storage, "tmp"), "base-")
+	// What mmdebstrap's user namespace has to read is not below the cache folder, which is closed.
+	dir, err := os.MkdirTemp("/var/tmp", "foundry-base-")
 	if err != nil {
 		return "", fmt.Errorf("make folder: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	tarball := filepath.Join(dir, "base.tar")
-	// What mmdebstrap's user namespace has to read is not below the cache folder, which is closed.
-	open, err := os.MkdirTemp("/var/tmp", "foundry-base-")
-	if err != nil {
-		return "", fmt.Errorf("make folder: %w", err)
-	}
-	defer os.RemoveAll(open)
-	args, err := baseArguments(p, open, tarball)
+	args, err := baseArguments(p, dir)
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Env = []string{
+	said := container.NewTail(4 << 10)
+	maker := exec.CommandContext(ctx, program, args...)
+	maker.Env = []string{
 		"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC",
-		"TMPDIR=/var/tmp", "HOME=" + filepath.Join(e.storage, "home"),
+		"TMPDIR=/var/tmp", "HOME=" + e.podman.Home(),
 	}
-	said := &tail{limit: 4 << 10}
-	cmd.Stdout, cmd.Stderr = log, io.MultiWriter(log, said)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it cleans up
-	cmd.WaitDelay = graceTime
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		return "", mmdebstrapError(p, err, said.String())
+	maker.Stderr = io.MultiWriter(log, said)
+	maker.Cancel = func() error { return maker.Process.Signal(syscall.SIGTERM) } // it cleans up
+	maker.WaitDelay = container.GraceTime
+	maker.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	id, makerErr, err := e.podman.Import(ctx, maker, p.Architecture, "localhost/foundry/base:"+p.baseKey, p.urgent)
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case makerErr != nil && err != nil:
+		return "", fmt.Errorf("%w; %w", mmdebstrapError(p, makerErr, said.String()), err)
+	case makerErr != nil:
+		return "", mmdebstrapError(p, makerErr, said.String())
 	}
-	out, err := e.podman(ctx, "import", "--quiet", "--arch="+ociArchitecture(p.Architecture),
-		"--change=CMD [\"/bin/sh\"]", tarball, "localhost/foundry/base:"+p.baseKey)
-	if err != nil {
-		return "", err
-	}
-	return imageID(out)
+	return id, err
 }
 
-func baseArguments(p *plan, dir, tarball string) ([]string, error) {
+func baseArguments(p *plan, dir string) ([]string, error) {
 	// Given as text, which mmdebstrap hands to sh.
 	hook := strings.NewReplacer(
-		"@SOURCE@", fmt.Sprintf("deb %s %s main", p.sources[0].URI, p.sources[0].Suite),
+		"@SOURCE@", fmt.Sprintf("deb %s %s %s", p.sources[0].URI, p.sources[0].Suite, strings.Join(p.sources[0].Components, " ")),
 	).Replace(baseHook)
 	mode := "unshare"
 	if os.Getuid() == 0 {
@@ -110,8 +105,12 @@ func baseArguments(p *plan, dir, tarball string) ([]string, error) {
 	args := []string{
 		"--mode=" + mode, "--variant=buildd", "--format=tar", "--architectures=" + p.Architecture,
 		`--aptopt=Acquire::Languages "none"`, `--aptopt=APT::Install-Recommends "false"`,
-		`--aptopt=Acquire::Retries "3"`,
+		`--aptopt=Acquire::Retries "3"`, "--dpkgopt=force-unsafe-io",
+		"--components=" + strings.Join(p.sources[0].Components, ","),
 		"--include=fakeroot", "--customize-hook=" + hook,
+	}
+	if p.Proxy != "" {
+		args = append(args, fmt.Sprintf("--aptopt=Acquire::http::Proxy %q", p.Proxy), fmt.Sprintf("--aptopt=Acquire::https::Proxy %q", p.Proxy))
 	}
 	if len(p.sources[0].keyring) > 0 {
 		if err := os.Chmod(dir, 0o755); err != nil {
@@ -126,7 +125,7 @@ func baseArguments(p *plan, dir, tarball string) ([]string, error) {
 	if strings.HasPrefix(p.Base.Mirror, "file:") {
 		args = append(args, "--hook-dir=/usr/share/mmdebstrap/hooks/file-mirror-automount")
 	}
-	return append(args, p.Base.Release, tarball, p.Base.Mirror), nil
+	return append(args, p.Base.Release, "-", p.Base.Mirror), nil
 }
 
 // mmdebstrapError picks what went wrong from mmdebstrap's output.
@@ -143,44 +142,4 @@ func mmdebstrapError(p *plan, err error, said string) error {
 		}
 	}
 	return fmt.Errorf("mmdebstrap: %w", err)
-}
-
-// ociArchitecture is the name that container images have for a Debian architecture.
-func ociArchitecture(debian string) string {
-	switch debian {
-	case "i386":
-		return "386"
-	case "armhf", "armel":
-		return "arm"
-	case "ppc64el":
-		return "ppc64le"
-	case "mips64el":
-		return "mips64le"
-	case "loong64":
-		return "loong64"
-	}
-	return debian
-}
-
-// imageID reads an image id from the last line of podman's output.
-func imageID(out []byte) (string, error) {
-	lines := strings.Fields(string(out))
-	if len(lines) == 0 {
-		return "", errors.New("podman told no image id")
-	}
-	id := trimID(lines[len(lines)-1])
-	if len(id) != 64 {
-		return "", fmt.Errorf("podman told %q instead of an image id", id)
-	}
-	return "sha256:" + id, nil
-}
-
-// hasImage tells, without starting podman, whether an image is in the storage.
-func (e *Engine) hasImage(id string) bool {
-	for _, driver := range []string{"overlay", "vfs"} {
-		if _, err := os.Stat(filepath.Join(e.storage, "storage", driver+"-images", trimID(id), "manifest")); err == nil && id != "" {
-			return true
-		}
-	}
-	return false
 }

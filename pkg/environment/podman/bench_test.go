@@ -36,7 +36,7 @@ func BenchmarkProvision(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := e.save("answers", p.key, image); err != nil {
+	if err := e.index.Save(answers, p.key, image); err != nil {
 		b.Fatal(err)
 	}
 	for name, r := range map[string]environment.Request{"Mirror": request, "Local": near} {

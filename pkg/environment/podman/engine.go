@@ -1,34 +1,27 @@
 package podman
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"sync"
 
+	"foundry/pkg/artifact"
 	"foundry/pkg/environment"
+	"foundry/pkg/environment/podman/container"
+	"foundry/pkg/environment/podman/index"
+	"foundry/pkg/environment/podman/oci"
+	"foundry/pkg/message"
 )
 
-// An Engine drives podman with a storage of its own. It may be used concurrently, and several
-// processes of one user may use the same folder.
+// An Engine makes environments and runs instances of them. It may be used concurrently, and several
+// processes of one user may use the same cache folder.
 type Engine struct {
-	binary  string // podman
-	storage string // <cache>/containers
-	state   string // podman's run-time state
-	indexes string // <cache>/environments
-	globals []string
-	environ []string
+	podman  *container.Podman
+	index   *index.Folder // what is known of images
+	images  *oci.Exchange
 	client  *http.Client
-
-	mu    sync.Mutex
-	probe *abilities // nil until the first instance
+	changed chan struct{} // there may be something for Tend to do
 }
 
 var (
@@ -37,15 +30,19 @@ var (
 )
 
 // A SetupError says what is wrong with this host, and with Hint what mends it.
-type SetupError struct {
-	Problem string
-	Fix     string
-}
+type SetupError = container.SetupError
 
-func (e *SetupError) Error() string { return e.Problem }
+// Check tells in a moment whether Open has what it needs of this host: podman, and for an ordinary
+// user the right to more ids. What is missing is a *SetupError.
+func Check(ctx context.Context) error { return container.Check(ctx) }
 
-// Hint is what to do about it, one line.
-func (e *SetupError) Hint() string { return e.Fix }
+// The kinds of values in the index.
+const (
+	answers  = "answers"  // images, by key of a request
+	images   = "images"   // images, by key
+	bases    = "bases"    // base images, by key
+	releases = "releases" // Release files, by URL
+)
 
 // Open prepares the folder cache for use and checks that podman is there and can be used by this
 // user; what is missing is a *SetupError.
@@ -54,120 +51,33 @@ func Open(ctx context.Context, cache string) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open cache folder: %w", err)
 	}
-	if strings.ContainsAny(cache, ",:\n\"\\") {
-		return nil, &SetupError{
-			Problem: fmt.Sprintf("cache folder %q has a comma, colon or quote in its name, which podman cannot mount", cache),
-			Fix:     "choose another cache folder",
-		}
-	}
-	e := &Engine{
-		storage: filepath.Join(cache, "containers"),
-		indexes: filepath.Join(cache, "environments"),
-		client:  newClient(),
-	}
-	if e.binary, err = findPodman(ctx); err != nil {
+	e := &Engine{client: newClient(), changed: make(chan struct{}, 1)}
+	kinds := append(oci.Kinds(), answers, images, bases, releases)
+	if e.index, err = index.Open(filepath.Join(cache, "environments"), kinds...); err != nil {
 		return nil, err
 	}
-	if err := checkUser(); err != nil {
+	if e.podman, err = container.Open(ctx, filepath.Join(cache, "containers"), e.index); err != nil {
 		return nil, err
 	}
-	if err := e.prepare(ctx); err != nil {
-		return nil, err
-	}
+	e.images = oci.New(e.podman, e.index)
 	return e, nil
 }
 
-// podman calls podman and returns its standard output.
-func (e *Engine) podman(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := e.command(ctx, args...)
-	var stdout bytes.Buffer
-	stderr := &tail{limit: 8 << 10}
-	cmd.Stdout, cmd.Stderr = &stdout, stderr
-	if err := cmd.Run(); err != nil {
-		return nil, podmanError(ctx, args[0], err, stderr)
-	}
-	return stdout.Bytes(), nil
+// Run implements environment.Runtime.
+func (e *Engine) Run(ctx context.Context, run environment.Run) (int, error) {
+	return e.podman.Run(ctx, run)
 }
 
-// command is a call of podman that sees this engine's storage and configuration and nothing else.
-func (e *Engine) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, e.binary, append(append([]string(nil), e.globals...), args...)...)
-	cmd.Env = e.environ
-	cmd.Dir = e.storage
-	return cmd
+// Sweep implements environment.Runtime.
+func (e *Engine) Sweep(ctx context.Context) error { return e.podman.Sweep(ctx) }
+
+// Share implements environment.Provisioner.
+func (e *Engine) Share(ctx context.Context, image message.Image, store artifact.Store) (message.Image, error) {
+	return e.images.Share(ctx, image, store)
 }
 
-// podmanError makes an error of how podman ended and the last line it wrote.
-func podmanError(ctx context.Context, verb string, err error, stderr *tail) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("podman %s: %w", verb, ctx.Err())
-	}
-	said := stderr.lastLine()
-	if said == "" {
-		return fmt.Errorf("podman %s: %w", verb, err)
-	}
-	text := strings.TrimPrefix(said, "Error: ")
-	if strings.Contains(text, "image not known") || strings.Contains(text, "no such image") {
-		return fmt.Errorf("podman %s: %s: %w", verb, text, environment.ErrNoImage)
-	}
-	return fmt.Errorf("podman %s: %s", verb, text)
-}
-
-// tail keeps the last bytes written to it.
-type tail struct {
-	mu    sync.Mutex
-	limit int
-	data  []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.data = append(t.data, p...)
-	if over := len(t.data) - t.limit; over > 0 {
-		t.data = append(t.data[:0], t.data[over:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.data)
-}
-
-func (t *tail) lastLine() string {
-	lines := strings.Split(strings.TrimSpace(t.String()), "\n")
-	return strings.TrimSpace(lines[len(lines)-1])
-}
-
-// bootID tells one start of the host's system from the next.
-func bootID() (string, error) {
-	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return "", fmt.Errorf("read boot id: %w", err)
-	}
-	return strings.TrimSpace(string(data)), nil
-}
-
-// startTime is when the process started, in clock ticks since boot (proc(5), stat field 22); with
-// it a process id is unique. It is os.ErrNotExist for a process that is gone.
-func startTime(pid int) (uint64, error) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return 0, os.ErrNotExist
-		}
-		return 0, fmt.Errorf("read process state: %w", err)
-	}
-	// The name, in parentheses, may hold anything.
-	rest := string(data[bytes.LastIndexByte(data, ')')+1:])
-	fields := strings.Fields(rest)
-	if len(fields) < 20 {
-		return 0, fmt.Errorf("read state of process %d: %q is too short", pid, rest)
-	}
-	if fields[0] == "Z" || fields[0] == "X" {
-		return 0, os.ErrNotExist
-	}
-	return strconv.ParseUint(fields[19], 10, 64)
+// Fetch implements environment.Runtime. Layers that this host has in another image are not
+// fetched.
+func (e *Engine) Fetch(ctx context.Context, image message.Image, store artifact.Store) error {
+	return e.images.Fetch(ctx, image, store)
 }

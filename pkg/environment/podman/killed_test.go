@@ -92,7 +92,7 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	if out, err := e.podman(t.Context(), "ps", "--quiet", "--filter=name=foundry-orphan-"); err != nil {
+	if out, err := e.podman.Call(t.Context(), "ps", "--quiet", "--filter=name=foundry-orphan-"); err != nil {
 		t.Errorf("%q, %v", out, err)
 	}
 	if err := e.Sweep(t.Context()); err != nil {
@@ -100,7 +100,7 @@ func TestKilled(t *testing.T) {
 	}
 	deadline := time.Now().Add(20 * time.Second)
 	for {
-		out, err := e.podman(t.Context(), "ps", "--all", "--format={{.Names}} {{.Labels}}")
+		out, err := e.podman.Call(t.Context(), "ps", "--all", "--format={{.Names}} {{.Labels}}")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,30 +119,5 @@ func TestKilled(t *testing.T) {
 	}
 	if _, err := os.Stat(alive); err == nil {
 		t.Error("the instance has outlived its owner")
-	}
-}
-
-func TestDead(t *testing.T) {
-	own, err := ownLabel()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, owner, _ := strings.Cut(own, "=")
-	fields := strings.Split(owner, "/")
-	for _, test := range []struct {
-		owner string
-		want  bool
-	}{
-		{owner, false},
-		{"other-boot/" + fields[1] + "/" + fields[2], true},
-		{fields[0] + "/" + fields[1] + "/1", true},
-		{fields[0] + "/4194999/1", true},
-		{"", false},
-		{"a/b", false},
-		{fields[0] + "/x/1", false},
-	} {
-		if got := dead(test.owner); got != test.want {
-			t.Errorf("dead(%q) = %v, want %v", test.owner, got, test.want)
-		}
 	}
 }

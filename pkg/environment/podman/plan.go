@@ -1,15 +1,18 @@
 package podman
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 
 	"foundry/pkg/environment"
+	"foundry/pkg/environment/podman/index"
 )
 
 // format is part of every key; what images are made by are baseHook and installScript besides.
@@ -23,6 +26,7 @@ type plan struct {
 	baseKey  string
 	listsKey string // of what apt downloads
 	key      string // of the answer
+	urgent   bool   // a package waits for it
 }
 
 // A source is a source list with its keyring.
@@ -57,16 +61,16 @@ func (e *Engine) plan(ctx context.Context, request environment.Request) (*plan, 
 		}
 		p.sources = append(p.sources, source{list, data, ext})
 		p.releases = append(p.releases, releases[n])
-		described = append(described, digest(list.URI, list.Suite, strings.Join(list.Components, " "), string(data)))
+		described = append(described, index.Digest(list.URI, list.Suite, strings.Join(list.Components, " "), string(data)))
 	}
-	p.baseKey = digest(format, "base", baseHook, request.Architecture, described[0])
-	p.listsKey = digest(append(described, format, "lists", p.baseKey)...)
+	p.baseKey = index.Digest(format, "base", baseHook, request.Architecture, described[0])
+	p.listsKey = index.Digest(append(described, format, "lists", p.baseKey)...)
 	for _, r := range p.releases {
 		described = append(described, r.SHA256)
 	}
 	profiles := slices.Clone(request.Profiles)
 	slices.Sort(profiles)
-	p.key = digest(append(described, format, "answer", installScript, p.baseKey,
+	p.key = index.Digest(append(described, format, "answer", installScript, p.baseKey,
 		request.Depends, request.Conflicts, strings.Join(profiles, " "))...)
 	return p, nil
 }
@@ -141,4 +145,23 @@ func checkURI(uri string) error {
 		return err
 	}
 	return fmt.Errorf("%q is neither http, https nor file", uri)
+}
+
+// readKeyring returns the file's content and the extension that apt expects of such content; both
+// empty for an empty path.
+func readKeyring(path string) (data []byte, ext string, err error) {
+	if path == "" {
+		return nil, "", nil
+	}
+	data, err = os.ReadFile(path)
+	if err != nil {
+		return nil, "", fmt.Errorf("read keyring: %w", err)
+	}
+	if len(data) == 0 {
+		return nil, "", fmt.Errorf("read keyring %s: it is empty", path)
+	}
+	if bytes.Contains(data, []byte("-----BEGIN PGP")) {
+		return data, ".asc", nil
+	}
+	return data, ".gpg", nil
 }

@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -76,16 +77,21 @@ func otherCache(t *testing.T) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := e.podman(ctx, "rmi", "--all", "--force"); err != nil {
+		if _, err := e.podman.Call(ctx, "rmi", "--all", "--force"); err != nil {
 			t.Errorf("remove images: %v", err)
 		}
 		// Rootless podman keeps a process that holds its user namespace.
-		if text, err := os.ReadFile(filepath.Join(e.state, "libpod", "pause.pid")); err == nil {
+		out, err := e.podman.Call(ctx, "info", "--format", "{{.Store.RunRoot}}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		state := strings.TrimSpace(string(out))
+		if text, err := os.ReadFile(filepath.Join(state, "libpod", "pause.pid")); err == nil {
 			if pid, err := strconv.Atoi(string(text)); err == nil {
 				_ = syscall.Kill(pid, syscall.SIGKILL)
 			}
 		}
-		if err := errors.Join(os.RemoveAll(e.state), os.RemoveAll(dir)); err != nil {
+		if err := errors.Join(os.RemoveAll(state), os.RemoveAll(dir)); err != nil {
 			t.Errorf("remove cache: %v", err)
 		}
 	})

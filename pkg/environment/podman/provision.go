@@ -3,7 +3,6 @@ package podman
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -16,6 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"foundry/pkg/environment"
+	"foundry/pkg/environment/podman/container"
+	"foundry/pkg/environment/podman/index"
 	"foundry/pkg/message"
 )
 
@@ -32,7 +33,7 @@ func (e *Engine) Provision(ctx context.Context, request environment.Request, log
 		fmt.Fprintf(log, "reusing environment %s: no source list has changed\n", image.Key)
 		return image, nil
 	}
-	unlock, err := e.lock(ctx, "answer-"+p.key)
+	unlock, err := e.index.Lock(ctx, "answer-"+p.key)
 	if err != nil {
 		return message.Image{}, err
 	}
@@ -51,7 +52,7 @@ func (e *Engine) Provision(ctx context.Context, request environment.Request, log
 // answer is the image that was the answer to a request, if it is there still.
 func (e *Engine) answer(key string) (message.Image, bool) {
 	var image message.Image
-	if !e.load("answers", key, &image) || !e.hasImage(image.ID) {
+	if !e.index.Load(answers, key, &image) || !e.podman.HasImage(image.ID) {
 		return message.Image{}, false
 	}
 	return image, true
@@ -62,7 +63,7 @@ var installScript string
 
 // An installation is an instance of a base that becomes an environment.
 type installation struct {
-	*instance
+	*container.Instance
 	engine  *Engine
 	plan    *plan
 	base    *base
@@ -77,9 +78,9 @@ type installation struct {
 // install resolves the build dependencies with apt and installs them, unless there is an image
 // with exactly those packages already.
 func (e *Engine) install(ctx context.Context, p *plan, base *base, log io.Writer) (message.Image, error) {
-	folder, err := os.MkdirTemp(filepath.Join(e.storage, "tmp"), "install-")
+	folder, err := e.podman.MakeTemp("install-")
 	if err != nil {
-		return message.Image{}, fmt.Errorf("make folder: %w", err)
+		return message.Image{}, err
 	}
 	defer os.RemoveAll(folder)
 	volumes, release, err := e.aptVolumes(p)
@@ -87,22 +88,22 @@ func (e *Engine) install(ctx context.Context, p *plan, base *base, log io.Writer
 		return message.Image{}, err
 	}
 	defer release()
-	name := unique("install")
-	args, err := e.installArguments(ctx, name, p, base, folder)
+	mounts, err := p.mounts(folder)
 	if err != nil {
 		return message.Image{}, err
 	}
-	args = slices.Concat(volumes, args)
 	i := &installation{engine: e, plan: p, base: base, log: log, folder: folder, unlock: func() {}}
 	defer func() { i.unlock() }()
-	if i.instance, err = e.start(name, args, log); err != nil {
+	if i.Instance, err = e.podman.Install(ctx, container.Installation{
+		Image: base.ID, Options: slices.Concat(volumes, mounts), Script: installScript, Log: log,
+	}); err != nil {
 		return message.Image{}, err
 	}
-	defer i.close()
+	defer i.Close()
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		if err := e.remove(ctx, name); err != nil {
+		if err := e.podman.Remove(ctx, i.Name()); err != nil {
 			fmt.Fprintf(log, "note: %v\n", err)
 		}
 	}()
@@ -123,17 +124,8 @@ func (e *Engine) install(ctx context.Context, p *plan, base *base, log io.Writer
 	return image, i.remember(image)
 }
 
-// installArguments are the arguments of podman run for an installation.
-func (e *Engine) installArguments(ctx context.Context, name string, p *plan, base *base, folder string) ([]string, error) {
-	able, err := e.abilities(ctx, base.ID)
-	if err != nil {
-		return nil, err
-	}
-	args, err := e.commonArguments(name, able, true)
-	if err != nil {
-		return nil, err
-	}
-	args = append(args, "--tmpfs=/run:rw,nosuid,nodev,mode=755")
+// mounts makes the folders that an installation sees, and the options that show them to it.
+func (p *plan) mounts(folder string) (options []string, err error) {
 	in, out := filepath.Join(folder, "in"), filepath.Join(folder, "out")
 	for _, dir := range []string{in, out} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
@@ -149,18 +141,14 @@ func (e *Engine) installArguments(ctx context.Context, name string, p *plan, bas
 		mounts["/run/foundry/certificates"] = certificates
 	}
 	for _, target := range slices.Sorted(maps.Keys(mounts)) {
-		option, err := mount(mounts[target], target, false)
+		option, err := container.Mount(mounts[target], target, false)
 		if err != nil {
 			return nil, err
 		}
-		args = append(args, option)
+		options = append(options, option)
 	}
-	option, err := mount(out, "/out", true)
-	if err != nil {
-		return nil, err
-	}
-	return append(args, option, trimID(base.ID), "/usr/bin/env", "-i", searchPath, "LC_ALL=C.UTF-8", "TZ=UTC",
-		"/bin/sh", "-c", talkingWrapper, installScript), nil
+	option, err := container.Mount(out, "/out", true)
+	return append(options, option), err
 }
 
 // aptVolumes are the options that keep what apt downloads out of the image: in volumes that
@@ -168,12 +156,12 @@ func (e *Engine) installArguments(ctx context.Context, name string, p *plan, bas
 // thrown away.
 func (e *Engine) aptVolumes(p *plan) (options []string, release func(), err error) {
 	lists, cache := "", ""
-	unlock, free, err := e.tryLock("apt-" + p.listsKey)
+	unlock, free, err := e.index.TryLock("apt-" + p.listsKey)
 	if err != nil {
 		return nil, nil, err
 	}
 	if free {
-		lists, cache = aptVolume+"lists-"+p.listsKey+":", aptVolume+"cache-"+p.listsKey+":"
+		lists, cache = container.AptVolume+"lists-"+p.listsKey+":", container.AptVolume+"cache-"+p.listsKey+":"
 	}
 	return []string{"--volume=" + lists + "/var/lib/apt/lists", "--volume=" + cache + "/var/cache/apt"}, unlock, nil
 }
@@ -183,12 +171,12 @@ const certificates = "/etc/ssl/certs/ca-certificates.crt"
 
 // follow listens to the script until it ends and returns its status.
 func (i *installation) follow(ctx context.Context) (int, error) {
-	stop := context.AfterFunc(ctx, func() { i.life.Close() })
+	stop := context.AfterFunc(ctx, func() { i.End() })
 	defer stop()
 	status := -1
 	var problem error
 	for problem == nil {
-		event, err := i.event()
+		event, err := i.Event()
 		if err != nil {
 			break
 		}
@@ -202,9 +190,9 @@ func (i *installation) follow(ctx context.Context) (int, error) {
 		}
 	}
 	if problem != nil {
-		i.life.Close()
+		i.End()
 	}
-	podmanErr, logErr := i.wait(ctx)
+	podmanErr, logErr := i.Wait(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return 0, fmt.Errorf("install build dependencies: %w", ctx.Err())
@@ -213,10 +201,7 @@ func (i *installation) follow(ctx context.Context) (int, error) {
 	case logErr != nil:
 		return 0, fmt.Errorf("write log: %w", logErr)
 	case status < 0:
-		if podmanErr == nil {
-			podmanErr = errors.New("it ended without a status")
-		}
-		return 0, podmanError(ctx, "run", podmanErr, i.stderr)
+		return 0, i.Fault(ctx, podmanErr)
 	}
 	return status, nil
 }
@@ -235,25 +220,22 @@ func (i *installation) resolved(ctx context.Context) error {
 	after, installs := foresee(before, simulation, i.plan.Architecture)
 	i.planned = installs
 	key := i.imageKey(after)
-	if i.unlock, err = i.engine.lock(ctx, "image-"+key); err != nil {
+	if i.unlock, err = i.engine.index.Lock(ctx, "image-"+key); err != nil {
 		i.unlock = func() {}
 		return err
 	}
 	var known message.Image
-	order := "install\n"
-	if i.engine.load("images", key, &known) && i.engine.hasImage(known.ID) {
+	order := "install"
+	if i.engine.index.Load(images, key, &known) && i.engine.podman.HasImage(known.ID) {
 		fmt.Fprintf(i.log, "reusing environment %s: it has these packages\n", key)
-		i.image, order = &known, "stop\n"
+		i.image, order = &known, "stop"
 	}
-	if _, err := i.orders.WriteString(order); err != nil {
-		return fmt.Errorf("direct installation: %w", err)
-	}
-	return nil
+	return i.Order(order)
 }
 
 // imageKey is the key of an environment with the given packages.
 func (i *installation) imageKey(packages []string) string {
-	return digest(format, "environment", installScript, i.base.Key, strings.Join(packages, "\n"))
+	return index.Digest(format, "environment", installScript, i.base.Key, strings.Join(packages, "\n"))
 }
 
 // failed makes an error of the stage in which apt failed.
@@ -284,12 +266,7 @@ func (i *installation) commit(ctx context.Context) (message.Image, error) {
 		return message.Image{}, err
 	}
 	key := i.imageKey(after)
-	out, err := i.engine.podman(ctx, "commit", "--quiet", "--pause=false", "--change=CMD [\"/bin/sh\"]",
-		"--change=LABEL "+label+"=", i.name, "localhost/foundry/env:"+key)
-	if err != nil {
-		return message.Image{}, err
-	}
-	id, err := imageID(out)
+	id, err := i.Commit(ctx, "localhost/foundry/env:"+key)
 	if err != nil {
 		return message.Image{}, err
 	}
@@ -298,7 +275,7 @@ func (i *installation) commit(ctx context.Context) (message.Image, error) {
 		image.Packages = []string{}
 	}
 	fmt.Fprintf(i.log, "made environment %s\n", key)
-	return image, i.engine.save("images", key, image)
+	return image, i.engine.index.Save(images, key, image)
 }
 
 // remember keeps the answer if apt has seen the same Release files as the plan: a mirror may have
@@ -313,7 +290,7 @@ func (i *installation) remember(image message.Image) error {
 			return nil
 		}
 	}
-	return i.engine.save("answers", i.plan.key, image)
+	return i.engine.index.Save(answers, i.plan.key, image)
 }
 
 // maxOutput is the size of the largest file that is read from an installation.

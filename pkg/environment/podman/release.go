@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"foundry/pkg/environment"
+	"foundry/pkg/environment/podman/index"
 )
 
 // maxRelease is the size of the largest Release file that is read.
@@ -123,9 +124,9 @@ func (e *Engine) fetchRelease(ctx context.Context, location string) (release, er
 		return release{}, err
 	}
 	request.Header.Set("User-Agent", "foundry")
-	key := digest(location)
+	key := index.Digest(location)
 	var last release
-	if e.load("releases", key, &last) && last.URL == location {
+	if e.index.Load(releases, key, &last) && last.URL == location {
 		if last.ETag != "" {
 			request.Header.Set("If-None-Match", last.ETag)
 		}
@@ -156,7 +157,7 @@ func (e *Engine) fetchRelease(ctx context.Context, location string) (release, er
 	}
 	r := release{URL: location, ETag: response.Header.Get("ETag"), Modified: response.Header.Get("Last-Modified"), SHA256: sum}
 	if r != last {
-		if err := e.save("releases", key, r); err != nil {
+		if err := e.index.Save(releases, key, r); err != nil {
 			return release{}, err
 		}
 	}

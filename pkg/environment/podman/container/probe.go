@@ -1,4 +1,4 @@
-package podman
+package container
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"foundry/pkg/environment"
+	"foundry/pkg/environment/podman/index"
 )
 
 // abilities is what instances can have on this host.
@@ -25,44 +26,44 @@ type abilities struct {
 
 // abilities finds out what works by trying it with the given image, once for each start of the
 // system.
-func (e *Engine) abilities(ctx context.Context, image string) (*abilities, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.probe != nil {
-		return e.probe, nil
+func (p *Podman) abilities(ctx context.Context, image string) (*abilities, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.probe != nil {
+		return p.probe, nil
 	}
-	key, err := e.probeKey()
+	key, err := p.probeKey()
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := e.lock(ctx, "probe")
+	unlock, err := p.index.Lock(ctx, "probe")
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
 	known := new(abilities)
-	if e.load(".", key, known) && known.Runtime != "" {
-		e.probe = known
+	if p.index.Load(".", key, known) && known.Runtime != "" {
+		p.probe = known
 		return known, nil
 	}
-	found, err := e.try(ctx, image)
+	found, err := p.try(ctx, image)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.save(".", key, found); err != nil {
+	if err := p.index.Save(".", key, found); err != nil {
 		return nil, err
 	}
-	e.probe = found
+	p.probe = found
 	return found, nil
 }
 
 // probeKey names this start of the system, this user and this podman.
-func (e *Engine) probeKey() (string, error) {
+func (p *Podman) probeKey() (string, error) {
 	boot, err := bootID()
 	if err != nil {
 		return "", err
 	}
-	info, err := os.Stat(e.binary)
+	info, err := os.Stat(p.binary)
 	if err != nil {
 		return "", fmt.Errorf("look at podman: %w", err)
 	}
@@ -70,11 +71,11 @@ func (e *Engine) probeKey() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "abilities-" + digest(boot, fmt.Sprint(os.Getuid()), info.ModTime().String(), strings.Join(limits, " "))[:16], nil
+	return "abilities-" + index.Digest(boot, fmt.Sprint(os.Getuid()), info.ModTime().String(), strings.Join(limits, " "))[:16], nil
 }
 
 // try finds the first OCI runtime that starts an instance, then the limits that it enforces.
-func (e *Engine) try(ctx context.Context, image string) (*abilities, error) {
+func (p *Podman) try(ctx context.Context, image string) (*abilities, error) {
 	var first error
 	for _, runtime := range []string{"crun", "runc"} {
 		if _, err := exec.LookPath(runtime); err != nil {
@@ -86,9 +87,9 @@ func (e *Engine) try(ctx context.Context, image string) (*abilities, error) {
 				return nil, err
 			}
 			found := &abilities{Runtime: runtime, Process: limits}
-			_, err = e.tryRun(ctx, image, found)
+			_, err = p.tryRun(ctx, image, found)
 			if err == nil {
-				return found, e.tryLimits(ctx, image, found)
+				return found, p.tryLimits(ctx, image, found)
 			}
 			if ctx.Err() != nil {
 				return nil, err
@@ -137,12 +138,12 @@ func processLimits(most uint64) ([]string, error) {
 	}, nil
 }
 
-func (e *Engine) tryLimits(ctx context.Context, image string, found *abilities) error {
+func (p *Podman) tryLimits(ctx context.Context, image string, found *abilities) error {
 	for _, limit := range []struct {
 		option  string
 		enabled *bool
 	}{{"--memory=256m", &found.Memory}, {"--cpus=0.9", &found.CPUs}, {"--pids-limit=100", &found.PIDs}} {
-		warning, err := e.tryRun(ctx, image, found, limit.option)
+		warning, err := p.tryRun(ctx, image, found, limit.option)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -153,20 +154,20 @@ func (e *Engine) tryLimits(ctx context.Context, image string, found *abilities) 
 }
 
 // tryRun runs /bin/true the way scripts are run, and returns what podman warned of.
-func (e *Engine) tryRun(ctx context.Context, image string, able *abilities, options ...string) (string, error) {
+func (p *Podman) tryRun(ctx context.Context, image string, able *abilities, options ...string) (string, error) {
 	name := unique("probe")
-	args, err := e.commonArguments(name, able, false)
+	args, err := p.commonArguments(name, able, false)
 	if err != nil {
 		return "", err
 	}
 	args = append(append([]string{"--rm", "--read-only"}, args...), options...)
-	args = append(args, trimID(image), "/bin/sh", "-c", plainWrapper, "true")
-	i, err := e.start(name, args, io.Discard)
+	args = append(args, TrimID(image), "/bin/sh", "-c", plainWrapper, "true")
+	i, err := p.start(name, args, io.Discard)
 	if err != nil {
 		return "", err
 	}
-	defer i.close()
-	podmanErr, _ := i.wait(ctx)
+	defer i.Close()
+	podmanErr, _ := i.Wait(ctx)
 	if podmanErr != nil {
 		return "", podmanError(ctx, "run", podmanErr, i.stderr)
 	}

@@ -1,4 +1,4 @@
-package podman
+package container
 
 import (
 	"bufio"
@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"foundry/pkg/environment/podman/index"
 )
 
 // oldest is the oldest podman that is known to work.
@@ -153,23 +155,19 @@ var callFilter string
 
 // prepare makes the folders and configuration, and after a start of the system clears what the
 // one before left behind.
-func (e *Engine) prepare(ctx context.Context) error {
+func (p *Podman) prepare(ctx context.Context) error {
 	var err error
-	if e.state, err = e.stateFolder(); err != nil {
+	if p.state, err = p.stateFolder(); err != nil {
 		return err
 	}
-	folders := []string{e.storage, e.indexes, filepath.Join(e.storage, "tmp"), filepath.Join(e.storage, "home/.config/containers")}
-	for _, kind := range []string{"locks", "answers", "images", "bases", "releases", "blobs", "layers", "shared"} {
-		folders = append(folders, filepath.Join(e.indexes, kind))
-	}
-	for _, dir := range folders {
+	for _, dir := range []string{p.storage, filepath.Join(p.storage, "tmp"), filepath.Join(p.storage, "home/.config/containers")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("make cache folder: %w", err)
 		}
 	}
 	for name, content := range configuration {
-		content = strings.NewReplacer("@STORAGE@", e.storage, "@STATE@", e.state).Replace(content)
-		path := filepath.Join(e.storage, name)
+		content = strings.NewReplacer("@STORAGE@", p.storage, "@STATE@", p.state).Replace(content)
+		path := filepath.Join(p.storage, name)
 		if err := writeChanged(path, content); err != nil {
 			return err
 		}
@@ -178,20 +176,20 @@ func (e *Engine) prepare(ctx context.Context) error {
 			return fmt.Errorf("make cache folder: %w", err)
 		}
 	}
-	home := filepath.Join(e.storage, "home")
-	e.environ = []string{
+	home := filepath.Join(p.storage, "home")
+	p.environ = []string{
 		"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME=" + home,
 		"XDG_CONFIG_HOME=" + filepath.Join(home, ".config"),
 		"XDG_DATA_HOME=" + filepath.Join(home, ".local/share"),
-		"XDG_RUNTIME_DIR=" + e.state,
-		"TMPDIR=" + filepath.Join(e.storage, "tmp"),
-		"CONTAINERS_CONF=" + filepath.Join(e.storage, "containers.conf"),
-		"CONTAINERS_STORAGE_CONF=" + filepath.Join(e.storage, "storage.conf"),
-		"CONTAINERS_REGISTRIES_CONF=" + filepath.Join(e.storage, "registries.conf"),
+		"XDG_RUNTIME_DIR=" + p.state,
+		"TMPDIR=" + filepath.Join(p.storage, "tmp"),
+		"CONTAINERS_CONF=" + filepath.Join(p.storage, "containers.conf"),
+		"CONTAINERS_STORAGE_CONF=" + filepath.Join(p.storage, "storage.conf"),
+		"CONTAINERS_REGISTRIES_CONF=" + filepath.Join(p.storage, "registries.conf"),
 		"LC_ALL=C.UTF-8",
 	}
-	return e.boot(ctx)
+	return p.boot(ctx)
 }
 
 // maxState is how long the path may be: podman refuses longer ones.
@@ -199,10 +197,10 @@ const maxState = 50
 
 // stateFolder is where podman keeps what does not outlive a start of the system: in the cache
 // folder, unless that has a long name.
-func (e *Engine) stateFolder() (string, error) {
-	dir := filepath.Join(e.storage, "run")
+func (p *Podman) stateFolder() (string, error) {
+	dir := filepath.Join(p.storage, "run")
 	if len(dir) > maxState {
-		dir = filepath.Join("/tmp", fmt.Sprintf("foundry-%d-%s", os.Getuid(), digest(dir)[:12]))
+		dir = filepath.Join("/tmp", fmt.Sprintf("foundry-%d-%s", os.Getuid(), index.Digest(dir)[:12]))
 	}
 	return dir, makeOwn(dir)
 }
@@ -229,8 +227,8 @@ func makeOwn(dir string) error {
 }
 
 // boot does what is to be done once after each start of the system.
-func (e *Engine) boot(ctx context.Context) error {
-	unlock, err := e.lock(ctx, "boot")
+func (p *Podman) boot(ctx context.Context) error {
+	unlock, err := p.index.Lock(ctx, "boot")
 	if err != nil {
 		return err
 	}
@@ -239,34 +237,34 @@ func (e *Engine) boot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	marker := filepath.Join(e.state, "boot")
-	driver := filepath.Join(e.storage, "driver")
+	marker := filepath.Join(p.state, "boot")
+	driver := filepath.Join(p.storage, "driver")
 	before, err := os.ReadFile(marker)
 	if err == nil && string(before) == boot {
 		known, err := os.ReadFile(driver)
 		if err == nil {
-			e.setGlobals(strings.Fields(string(known)))
+			p.setGlobals(strings.Fields(string(known)))
 			return nil
 		}
 	}
-	if err := os.RemoveAll(e.state); err != nil {
+	if err := os.RemoveAll(p.state); err != nil {
 		return fmt.Errorf("clear run-time folder: %w", err)
 	}
-	if err := makeOwn(e.state); err != nil {
+	if err := makeOwn(p.state); err != nil {
 		return err
 	}
-	flags, err := e.chooseDriver(ctx, driver)
+	flags, err := p.chooseDriver(ctx, driver)
 	if err != nil {
 		return err
 	}
-	if err := writeFile(driver, []byte(strings.Join(flags, " "))); err != nil {
+	if err := index.WriteFile(driver, []byte(strings.Join(flags, " "))); err != nil {
 		return err
 	}
-	return writeFile(marker, []byte(boot))
+	return index.WriteFile(marker, []byte(boot))
 }
 
 // chooseDriver finds the first storage driver that works here; a storage that exists keeps its.
-func (e *Engine) chooseDriver(ctx context.Context, file string) ([]string, error) {
+func (p *Podman) chooseDriver(ctx context.Context, file string) ([]string, error) {
 	choices := [][]string{{"--storage-driver=overlay"}}
 	if fuse, err := exec.LookPath("fuse-overlayfs"); err == nil {
 		choices = append(choices, []string{"--storage-driver=overlay", "--storage-opt=overlay.mount_program=" + fuse})
@@ -277,8 +275,8 @@ func (e *Engine) chooseDriver(ctx context.Context, file string) ([]string, error
 	}
 	var first error
 	for _, flags := range choices {
-		e.setGlobals(flags)
-		_, err := e.podman(ctx, "info", "--format", "{{.Store.GraphDriverName}}")
+		p.setGlobals(flags)
+		_, err := p.Call(ctx, "info", "--format", "{{.Store.GraphDriverName}}")
 		if err == nil {
 			return flags, nil
 		}
@@ -289,12 +287,12 @@ func (e *Engine) chooseDriver(ctx context.Context, file string) ([]string, error
 			break
 		}
 	}
-	return nil, fmt.Errorf("prepare container storage %s: %w", e.storage, first)
+	return nil, fmt.Errorf("prepare container storage %s: %w", p.storage, first)
 }
 
-func (e *Engine) setGlobals(driver []string) {
-	e.globals = append([]string{
-		"--root=" + filepath.Join(e.storage, "storage"), "--runroot=" + e.state, "--tmpdir=" + filepath.Join(e.state, "libpod"),
+func (p *Podman) setGlobals(driver []string) {
+	p.globals = append([]string{
+		"--root=" + filepath.Join(p.storage, "storage"), "--runroot=" + p.state, "--tmpdir=" + filepath.Join(p.state, "libpod"),
 	}, driver...)
 }
 
@@ -303,5 +301,5 @@ func writeChanged(path, content string) error {
 	if old, err := os.ReadFile(path); err == nil && string(old) == content {
 		return nil
 	}
-	return writeFile(path, []byte(content))
+	return index.WriteFile(path, []byte(content))
 }

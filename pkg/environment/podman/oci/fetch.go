@@ -1,4 +1,4 @@
-package podman
+package oci
 
 import (
 	"context"
@@ -14,27 +14,28 @@ import (
 
 	"foundry/pkg/artifact"
 	"foundry/pkg/environment"
+	"foundry/pkg/environment/podman/index"
 	"foundry/pkg/message"
 )
 
-// Fetch implements environment.Runtime. Layers that this host has in another image are not
+// Fetch is that of environment.Runtime. Layers that this host has in another image are not
 // fetched.
-func (e *Engine) Fetch(ctx context.Context, image message.Image, store artifact.Store) error {
-	if e.hasImage(image.ID) {
+func (x *Exchange) Fetch(ctx context.Context, image message.Image, store artifact.Store) error {
+	if x.storage.HasImage(image.ID) {
 		return nil
 	}
 	if image.Manifest == nil {
 		return fmt.Errorf("find environment %s: %w", image.Key, environment.ErrNoImage)
 	}
-	unlock, err := e.lock(ctx, "fetch-"+digest(image.ID))
+	unlock, err := x.index.Lock(ctx, "fetch-"+index.Digest(image.ID))
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if e.hasImage(image.ID) {
+	if x.storage.HasImage(image.ID) {
 		return nil
 	}
-	err = e.fetch(ctx, image, store)
+	err = x.fetch(ctx, image, store)
 	if errors.Is(err, artifact.ErrNotFound) {
 		return fmt.Errorf("fetch environment %s: %w: %w", image.Key, environment.ErrNoImage, err)
 	}
@@ -44,10 +45,10 @@ func (e *Engine) Fetch(ctx context.Context, image message.Image, store artifact.
 	return nil
 }
 
-func (e *Engine) fetch(ctx context.Context, image message.Image, store artifact.Store) error {
-	dir, err := os.MkdirTemp(filepath.Join(e.storage, "tmp"), "fetch-")
+func (x *Exchange) fetch(ctx context.Context, image message.Image, store artifact.Store) error {
+	dir, err := x.storage.MakeTemp("fetch-")
 	if err != nil {
-		return fmt.Errorf("make folder: %w", err)
+		return err
 	}
 	defer os.RemoveAll(dir)
 	m, err := fetchManifest(ctx, image, store, dir)
@@ -56,29 +57,22 @@ func (e *Engine) fetch(ctx context.Context, image message.Image, store artifact.
 	}
 	for _, layer := range m.Layers {
 		var local localLayer
-		if e.load("layers", layer.hex(), &local) && e.hasImage(local.Image) {
+		if x.index.Load("layers", layer.hex(), &local) && x.storage.HasImage(local.Image) {
 			continue
 		}
 		if err := fetchLayer(ctx, image, layer, store, dir); err != nil {
 			return err
 		}
 	}
-	out, err := e.podman(ctx, "pull", "--quiet", "dir:"+dir)
-	if err != nil {
-		return err
-	}
-	id, err := imageID(out)
+	id, err := x.storage.Pull(ctx, dir, "localhost/foundry/env:"+trimID(image.ID))
 	if err != nil {
 		return err
 	}
 	if trimID(id) != trimID(image.ID) {
 		return fmt.Errorf("image is %s instead of %s", id, image.ID)
 	}
-	if _, err := e.podman(ctx, "tag", trimID(id), "localhost/foundry/env:"+trimID(id)); err != nil {
-		return err
-	}
 	for _, layer := range m.Layers {
-		if err := e.save("layers", layer.hex(), localLayer{Image: id}); err != nil {
+		if err := x.index.Save("layers", layer.hex(), localLayer{Image: id}); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package podman
+package container
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 // label marks a container with the process that started it.
 const label = "foundry.owner"
 
-// aptVolume begins the names of the volumes that keep what apt has downloaded.
-const aptVolume = "foundry-apt-"
+// AptVolume begins the names of the volumes that keep what apt has downloaded.
+const AptVolume = "foundry-apt-"
 
 // How old a volume that no container uses is when it is removed: one that is younger may belong to
 // a container that is being made.
@@ -61,9 +61,9 @@ func dead(owner string) bool {
 	return err == nil && strconv.FormatUint(start, 10) != fields[2]
 }
 
-// Sweep implements environment.Runtime.
-func (e *Engine) Sweep(ctx context.Context) error {
-	out, err := e.podman(ctx, "ps", "--all", "--filter=label="+label, "--format=json")
+// Sweep is that of environment.Runtime.
+func (p *Podman) Sweep(ctx context.Context) error {
+	out, err := p.Call(ctx, "ps", "--all", "--filter=label="+label, "--format=json")
 	if err != nil {
 		return err
 	}
@@ -77,17 +77,17 @@ func (e *Engine) Sweep(ctx context.Context) error {
 	var problems []error
 	for _, c := range containers {
 		if dead(c.Labels[label]) {
-			problems = append(problems, e.remove(ctx, c.ID))
+			problems = append(problems, p.Remove(ctx, c.ID))
 		}
 	}
-	problems = append(problems, e.sweepVolumes(ctx))
+	problems = append(problems, p.sweepVolumes(ctx))
 	return errors.Join(problems...)
 }
 
 // sweepVolumes removes what is left where podman was killed between making a volume and the
 // container for it, or between removing the two.
-func (e *Engine) sweepVolumes(ctx context.Context) error {
-	out, err := e.podman(ctx, "volume", "ls", "--filter=dangling=true", "--format=json")
+func (p *Podman) sweepVolumes(ctx context.Context) error {
+	out, err := p.Call(ctx, "volume", "ls", "--filter=dangling=true", "--format=json")
 	if err != nil {
 		return err
 	}
@@ -103,13 +103,13 @@ func (e *Engine) sweepVolumes(ctx context.Context) error {
 	}
 	for _, v := range volumes {
 		limit := staleVolume
-		if strings.HasPrefix(v.Name, aptVolume) {
+		if strings.HasPrefix(v.Name, AptVolume) {
 			limit = staleAptVolume
 		}
 		if time.Since(v.CreatedAt) < limit {
 			continue
 		}
-		if _, err := e.podman(ctx, "volume", "rm", v.Name); err != nil && ctx.Err() != nil {
+		if _, err := p.Call(ctx, "volume", "rm", v.Name); err != nil && ctx.Err() != nil {
 			return err
 		}
 	}

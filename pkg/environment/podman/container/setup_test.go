@@ -1,12 +1,13 @@
-package podman
+package container
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"foundry/pkg/environment/podman/index"
 )
 
 // fakePodman puts a program that says what podman --version would say first on the PATH.
@@ -17,6 +18,16 @@ func fakePodman(t *testing.T, says string) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir)
+}
+
+// openTest opens a cache folder.
+func openTest(t *testing.T, cache string) (*Podman, error) {
+	t.Helper()
+	folder, err := index.Open(filepath.Join(cache, "environments"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Open(t.Context(), filepath.Join(cache, "containers"), folder)
 }
 
 // TestOpenRefused has hosts that something is missing on: each is told with what mends it.
@@ -33,7 +44,7 @@ func TestOpenRefused(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := Open(t.Context(), test.prepare(t))
+			_, err := openTest(t, test.prepare(t))
 			var setup *SetupError
 			if !errors.As(err, &setup) || !strings.Contains(err.Error(), test.want) || setup.Hint() == "" {
 				t.Errorf("error %v, want %q and a hint", err, test.want)
@@ -103,15 +114,15 @@ func TestForeignConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(cache) })
-	e, err := Open(context.Background(), cache)
+	p, err := openTest(t, cache)
 	if err != nil {
-		t.Fatalf("%v\nhint: %s", err, hintOf(err))
+		t.Fatal(err)
 	}
-	out, err := e.podman(t.Context(), "info", "--format", "{{.Store.GraphRoot}}")
+	out, err := p.Call(t.Context(), "info", "--format", "{{.Store.GraphRoot}}")
 	if got := strings.TrimSpace(string(out)); err != nil || got != filepath.Join(cache, "containers/storage") {
 		t.Errorf("storage %q, %v", got, err)
 	}
-	for _, variable := range e.environ {
+	for _, variable := range p.environ {
 		if strings.Contains(variable, "192.0.2.1") || strings.Contains(variable, home) {
 			t.Errorf("podman sees %s", variable)
 		}

@@ -1,4 +1,4 @@
-package podman
+package container
 
 import (
 	"context"
@@ -21,8 +21,8 @@ const maxScript = 100 << 10
 // searchPath is the PATH of every script.
 const searchPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// Run implements environment.Runtime.
-func (e *Engine) Run(ctx context.Context, run environment.Run) (int, error) {
+// Run is that of environment.Runtime.
+func (p *Podman) Run(ctx context.Context, run environment.Run) (int, error) {
 	if err := checkRun(run); err != nil {
 		return 0, err
 	}
@@ -30,12 +30,12 @@ func (e *Engine) Run(ctx context.Context, run environment.Run) (int, error) {
 	if log == nil {
 		log = io.Discard
 	}
-	able, err := e.abilities(ctx, run.Image.ID)
+	able, err := p.abilities(ctx, run.Image.ID)
 	if err != nil {
 		return 0, err
 	}
 	name := unique(run.Name)
-	args, err := e.runArguments(name, able, run, log)
+	args, err := p.runArguments(name, able, run, log)
 	if err != nil {
 		return 0, err
 	}
@@ -44,12 +44,12 @@ func (e *Engine) Run(ctx context.Context, run environment.Run) (int, error) {
 		limited, cancel = context.WithTimeout(ctx, run.Limits.Time)
 	}
 	defer cancel()
-	i, err := e.start(name, args, log)
+	i, err := p.start(name, args, log)
 	if err != nil {
 		return 0, err
 	}
-	defer i.close()
-	podmanErr, logErr := i.wait(limited)
+	defer i.Close()
+	podmanErr, logErr := i.Wait(limited)
 	switch {
 	case ctx.Err() != nil:
 		return 0, fmt.Errorf("run %s: %w", run.Name, ctx.Err())
@@ -63,9 +63,9 @@ func (e *Engine) Run(ctx context.Context, run environment.Run) (int, error) {
 
 // status is the script's exit status, as process 1 has announced it or, where that was killed
 // before it could, as podman tells it.
-func (i *instance) status(ctx context.Context, podmanErr error) (int, error) {
+func (i *Instance) status(ctx context.Context, podmanErr error) (int, error) {
 	for {
-		event, err := i.event()
+		event, err := i.Event()
 		if err != nil {
 			break
 		}
@@ -111,7 +111,7 @@ var (
 )
 
 // runArguments are the arguments of podman run for a throw-away instance.
-func (e *Engine) runArguments(name string, able *abilities, run environment.Run, log io.Writer) ([]string, error) {
+func (p *Podman) runArguments(name string, able *abilities, run environment.Run, log io.Writer) ([]string, error) {
 	args := []string{"--rm", "--read-only", "--read-only-tmpfs=false"}
 	if run.Writable {
 		args = []string{"--rm", "--cap-add=FSETID,SETFCAP,SYS_CHROOT"} // as packages need them
@@ -124,13 +124,13 @@ func (e *Engine) runArguments(name string, able *abilities, run environment.Run,
 		// What a script needs that takes files over and becomes another user; the build has none.
 		"--cap-drop=all", "--cap-add=CHOWN,DAC_OVERRIDE,FOWNER,KILL,SETGID,SETUID",
 	)
-	common, err := e.commonArguments(name, able, run.Network)
+	common, err := p.commonArguments(name, able, run.Network)
 	if err != nil {
 		return nil, err
 	}
 	args = append(args, common...)
 	if !run.Writable {
-		args = append(args, "--security-opt=seccomp="+filepath.Join(e.storage, "seccomp.json"))
+		args = append(args, "--security-opt=seccomp="+filepath.Join(p.storage, "seccomp.json"))
 	}
 	args = append(args, able.limits(run.Limits, log)...)
 	for _, m := range []struct {
@@ -146,13 +146,13 @@ func (e *Engine) runArguments(name string, able *abilities, run environment.Run,
 		}
 		args = append(args, option)
 	}
-	args = append(args, trimID(run.Image.ID), "/usr/bin/env", "-i", searchPath, "LC_ALL=C.UTF-8", "TZ=UTC")
+	args = append(args, TrimID(run.Image.ID), "/usr/bin/env", "-i", searchPath, "LC_ALL=C.UTF-8", "TZ=UTC")
 	args = append(args, run.Env...)
 	return append(args, "/bin/sh", "-c", plainWrapper, run.Script), nil
 }
 
 // commonArguments are those that throw-away instances share with those that become images.
-func (e *Engine) commonArguments(name string, able *abilities, network bool) ([]string, error) {
+func (p *Podman) commonArguments(name string, able *abilities, network bool) ([]string, error) {
 	owner, err := ownLabel()
 	if err != nil {
 		return nil, err
@@ -164,7 +164,7 @@ func (e *Engine) commonArguments(name string, able *abilities, network bool) ([]
 		"--security-opt=no-new-privileges", "--security-opt=label=disable",
 	}
 	args = append(args, able.Process...)
-	hosts, resolv := filepath.Join(e.storage, "hosts"), filepath.Join(e.storage, "resolv.conf")
+	hosts, resolv := filepath.Join(p.storage, "hosts"), filepath.Join(p.storage, "resolv.conf")
 	if network {
 		args = append(args, "--network=host")
 		hosts, resolv = "/etc/hosts", ""
@@ -175,7 +175,7 @@ func (e *Engine) commonArguments(name string, able *abilities, network bool) ([]
 		if m[0] == "" {
 			continue
 		}
-		option, err := mount(m[0], m[1], false)
+		option, err := Mount(m[0], m[1], false)
 		if err != nil {
 			return nil, err
 		}
@@ -201,8 +201,8 @@ func mountFolder(folder, target string, writable bool) (string, error) {
 			return "", fmt.Errorf("mount %s: %w", target, err)
 		}
 	}
-	return mount(path, target, writable)
+	return Mount(path, target, writable)
 }
 
-// trimID makes an image id fit for the command line of every podman version.
-func trimID(id string) string { return strings.TrimPrefix(id, "sha256:") }
+// TrimID makes an image id fit for the command line of every podman version.
+func TrimID(id string) string { return strings.TrimPrefix(id, "sha256:") }

@@ -1,4 +1,4 @@
-package podman
+package container
 
 import (
 	"bufio"
@@ -39,15 +39,15 @@ const talkingWrapper = wrapper + `(exec /bin/sh -e -c "$0" 2>&1 </dev/null)
 echo "exit $?" >&4
 `
 
-// graceTime is how long an instance may take to end by itself once it has been told to.
-const graceTime = 15 * time.Second
+// GraceTime is how long an instance may take to end by itself once it has been told to.
+const GraceTime = 15 * time.Second
 
 // An instance is a container that runs.
-type instance struct {
-	engine *Engine
+type Instance struct {
+	podman *Podman
 	name   string
 	cmd    *exec.Cmd
-	stderr *tail
+	stderr *Tail
 	events *bufio.Reader
 	orders *os.File
 	life   *os.File
@@ -56,8 +56,8 @@ type instance struct {
 }
 
 // start runs podman with the given arguments of its run command, image and script at the end.
-func (e *Engine) start(name string, args []string, log io.Writer) (*instance, error) {
-	i := &instance{engine: e, name: name, stderr: &tail{limit: 8 << 10}, output: make(chan error, 1)}
+func (p *Podman) start(name string, args []string, log io.Writer) (*Instance, error) {
+	i := &Instance{podman: p, name: name, stderr: NewTail(8 << 10), output: make(chan error, 1)}
 	theirs := make([]*os.File, pipes)
 	ours := make([]*os.File, pipes)
 	defer func() {
@@ -71,7 +71,7 @@ func (e *Engine) start(name string, args []string, log io.Writer) (*instance, er
 		r, w, err := os.Pipe()
 		if err != nil {
 			i.files = ours
-			i.close()
+			i.Close()
 			return nil, fmt.Errorf("make pipe: %w", err)
 		}
 		if n < 2 { // log and events come from the instance
@@ -83,13 +83,13 @@ func (e *Engine) start(name string, args []string, log io.Writer) (*instance, er
 	i.files = ours
 	i.events, i.life, i.orders = bufio.NewReaderSize(&pipeReader{file: ours[1]}, 4096), ours[2], ours[3]
 	// The context does not end podman itself: that would leave the container.
-	i.cmd = e.command(context.Background(), append([]string{"run", fmt.Sprintf("--preserve-fds=%d", pipes)}, args...)...)
+	i.cmd = p.command(context.Background(), append([]string{"run", fmt.Sprintf("--preserve-fds=%d", pipes)}, args...)...)
 	i.cmd.Stderr = i.stderr
 	i.cmd.ExtraFiles = theirs
 	// An interrupt from the terminal is for this process, which decides what becomes of the job.
 	i.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := i.cmd.Start(); err != nil {
-		i.close()
+		i.Close()
 		return nil, fmt.Errorf("start podman: %w", err)
 	}
 	go func() {
@@ -103,7 +103,8 @@ func (e *Engine) start(name string, args []string, log io.Writer) (*instance, er
 	return i, nil
 }
 
-func (i *instance) close() {
+// Close closes this process's ends of all pipes, which ends the instance if it still runs.
+func (i *Instance) Close() {
 	for _, f := range i.files {
 		if f != nil {
 			f.Close()
@@ -111,9 +112,9 @@ func (i *instance) close() {
 	}
 }
 
-// wait returns once podman has ended, everything in the instance is dead and the log is written.
+// Wait returns once podman has ended, everything in the instance is dead and the log is written.
 // When ctx ends first, the instance is killed.
-func (i *instance) wait(ctx context.Context) (podmanErr, logErr error) {
+func (i *Instance) Wait(ctx context.Context) (podmanErr, logErr error) {
 	done := make(chan error, 1)
 	go func() { done <- i.cmd.Wait() }()
 	select {
@@ -129,17 +130,39 @@ func (i *instance) wait(ctx context.Context) (podmanErr, logErr error) {
 	return podmanErr, logErr
 }
 
+// End tells the instance to end at once. Wait says when it has.
+func (i *Instance) End() { i.life.Close() }
+
+// Order sends the script a line.
+func (i *Instance) Order(line string) error {
+	if _, err := i.orders.WriteString(line + "\n"); err != nil {
+		return fmt.Errorf("direct instance: %w", err)
+	}
+	return nil
+}
+
+// Name is that of the container.
+func (i *Instance) Name() string { return i.name }
+
+// Fault makes an error of how podman has ended.
+func (i *Instance) Fault(ctx context.Context, err error) error {
+	if err == nil {
+		err = errors.New("it ended without a status")
+	}
+	return podmanError(ctx, "run", err, i.stderr)
+}
+
 // kill ends the instance: by its lifeline, or by force when that takes too long.
-func (i *instance) kill(done <-chan error) error {
+func (i *Instance) kill(done <-chan error) error {
 	i.life.Close()
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(graceTime):
+	case <-time.After(GraceTime):
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), graceTime)
+	ctx, cancel := context.WithTimeout(context.Background(), GraceTime)
 	defer cancel()
-	_ = i.engine.remove(ctx, i.name)
+	_ = i.podman.Remove(ctx, i.name)
 	select {
 	case err := <-done:
 		return err
@@ -174,8 +197,8 @@ func (r *pipeReader) Read(p []byte) (int, error) {
 
 func (r *pipeReader) again() { _ = r.file.SetReadDeadline(time.Now().Add(100 * time.Millisecond)) }
 
-// event returns the next line that the instance announces. At its end it is io.EOF.
-func (i *instance) event() (string, error) {
+// Event returns the next line that the instance announces. At its end it is io.EOF.
+func (i *Instance) Event() (string, error) {
 	line, err := i.events.ReadSlice('\n')
 	if err != nil {
 		return "", err
@@ -183,14 +206,14 @@ func (i *instance) event() (string, error) {
 	return strings.TrimSpace(string(line)), nil
 }
 
-// remove removes a container and its volumes, whatever its state.
-func (e *Engine) remove(ctx context.Context, name string) error {
-	_, err := e.podman(ctx, "rm", "--force", "--ignore", "--time=0", "--volumes", name)
+// Remove removes a container and its volumes, whatever its state.
+func (p *Podman) Remove(ctx context.Context, name string) error {
+	_, err := p.Call(ctx, "rm", "--force", "--ignore", "--time=0", "--volumes", name)
 	return err
 }
 
-// mount is a bind mount as podman's --mount option has it.
-func mount(source, target string, writable bool) (string, error) {
+// Mount is a bind mount as podman's --mount option has it.
+func Mount(source, target string, writable bool) (string, error) {
 	fields := []string{"type=bind", "source=" + source, "destination=" + target}
 	if !writable {
 		fields = append(fields, "readonly=true")

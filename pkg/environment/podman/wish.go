@@ -1,0 +1,3 @@
+package podman
+
+func (e *Engine) wish(*plan) error { return nil }
