@@ -48,7 +48,21 @@ func (r *Repo) judge(s *suite, candidates []*candidate) (next []*entry, fresh []
 		})
 		next = append(next, c.entry)
 	}
+	if binaries > 0 {
+		next = withSources(next, candidates)
+	}
 	return next, fresh, nil
+}
+
+// withSources adds the sources of an upload that are not among the entries: one that was dropped comes
+// back with a package built from it that is late.
+func withSources(entries []*entry, candidates []*candidate) []*entry {
+	for _, c := range candidates {
+		if c.isSource() && !slices.Contains(entries, c.entry) {
+			entries = append(entries, c.entry)
+		}
+	}
+	return entries
 }
 
 // newer returns an entry of the suite that e would be a step back from, or nil.

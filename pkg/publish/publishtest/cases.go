@@ -187,13 +187,3 @@ func testNames(t *testing.T, f *fixture) {
 	c.Must(t, "apt-get", "update")
 	c.Must(t, "apt-get", "download", "libfoo++1", "0ad", "lib", "libx", "g++-12", "installer-dbgsym")
 }
-
-func testSharedOrig(t *testing.T, f *fixture) {
-	repo := f.open(t)
-	f.include(t, repo, f.upload(t, "hello", "1.0-1", "amd64"))
-	f.include(t, repo, f.upload(t, "hello", "1.0-2", "amd64"))
-	f.lists(t, "alpha", sources, "hello 1.0-2")
-	bad := f.upload(t, "hello", "1.0-3", "amd64")
-	bad.Dsc, bad.SourceFiles = MakeSource(t, f.folder(t), "hello", "1.0-3", "another orig")
-	f.refused(t, repo, bad, "hello_1.0.orig.tar.xz")
-}

@@ -16,6 +16,7 @@ import (
 // A Client is a machine's apt, with all its folders below one of the test.
 type Client struct {
 	root string
+	uri  string
 	env  []string
 }
 
@@ -23,7 +24,7 @@ type Client struct {
 // verified with the armored key in the file.
 func NewClient(t testing.TB, uri, codename, arch, key string) *Client {
 	t.Helper()
-	c := &Client{root: t.TempDir()}
+	c := &Client{root: t.TempDir(), uri: uri}
 	for _, dir := range []string{"etc/sources.list.d", "etc/preferences.d", "etc/apt.conf.d", "state/lists/partial", "cache/archives/partial", "log"} {
 		if err := os.MkdirAll(filepath.Join(c.root, dir), 0o755); err != nil {
 			t.Fatal(err)

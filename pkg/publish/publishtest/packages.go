@@ -57,8 +57,9 @@ func MakeDeb(t testing.TB, dir string, b Binary) string {
 
 // MakeSource makes a source package in dir, with the given orig tarball content, and returns the
 // path of the .dsc and of the files beside it. The tarballs are not real ones: a repository does
-// not look into them.
-func MakeSource(t testing.TB, dir, name, version, orig string) (dsc string, files []string) {
+// not look into them. more are what else belongs to the upstream version, such as "orig-docs.tar.gz" or
+// "orig.tar.xz.asc".
+func MakeSource(t testing.TB, dir, name, version, orig string, more ...string) (dsc string, files []string) {
 	t.Helper()
 	_, plain, found := strings.Cut(version, ":")
 	if !found {
@@ -68,6 +69,9 @@ func MakeSource(t testing.TB, dir, name, version, orig string) (dsc string, file
 	contents := map[string]string{
 		fmt.Sprintf("%s_%s.orig.tar.xz", name, upstream): orig,
 		fmt.Sprintf("%s_%s.debian.tar.xz", name, plain):  "debian " + version,
+	}
+	for _, m := range more {
+		contents[fmt.Sprintf("%s_%s.%s", name, upstream, m)] = orig + " " + m
 	}
 	var md5s, sha256s bytes.Buffer
 	for _, file := range slices.Sorted(maps.Keys(contents)) {
