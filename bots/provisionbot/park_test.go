@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -112,9 +113,22 @@ func newPark(t *testing.T) *park {
 	return p
 }
 
+// mortal values are not written any more by a bot that was killed.
+type mortal struct {
+	bus.Values
+	dead atomic.Bool
+}
+
+func (m *mortal) Put(ctx context.Context, key string, value []byte, revision uint64) error {
+	if m.dead.Load() {
+		return errors.New("killed")
+	}
+	return m.Values.Put(ctx, key, value, revision)
+}
+
 // A member is one provisionbot.
 type member struct {
-	kill func() // cuts its connection and waits for its end
+	kill func() // ends it at once, without a word to the others, and waits for that
 }
 
 // start runs a provisionbot whose timers are fast.
@@ -125,29 +139,30 @@ func (p *park) start(args ...string) *member {
 
 func (p *park) startOn(connect bot.Connector, args ...string) *member {
 	o := new(options)
-	var ports bot.Ports
-	connected := make(chan struct{})
+	life, end := context.WithCancel(context.Background())
+	var values mortal
 	d := definition()
 	d.Flags, d.Arch, d.Check = o.declare, func() string { return o.Arch }, o.check
 	d.Run = func(ctx context.Context, b *bot.Bot) error {
 		made := &provisioner{options: o, environments: p.archive}
 		made.waker = newWaker(made, b)
 		made.waker.every, made.waker.turn.every = 20*time.Millisecond, 50*time.Millisecond
-		close(connected)
+		ctx, cancel := context.WithCancel(ctx)
+		defer context.AfterFunc(life, cancel)()
 		return b.Work(ctx, made.step())
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		bot.Main(d, func(ctx context.Context, c bot.Connection) (bot.Ports, error) {
-			var err error
-			ports, err = connect(ctx, c)
+			ports, err := connect(ctx, c)
+			values.Values, ports.Values = ports.Values, &values
 			return ports, err
 		}, append([]string{"--bus", p.URL, "--state", p.State, "--json", "--arch", "amd64", "--ack-wait", "1s"}, args...))
 	}()
 	kill := sync.OnceFunc(func() {
-		<-connected
-		_ = ports.Bus.Close() // as for a process that is gone
+		values.dead.Store(true)
+		end()
 		<-ended
 	})
 	p.t.Cleanup(kill)
