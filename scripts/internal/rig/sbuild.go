@@ -101,8 +101,9 @@ func (s *Sbuild) HasChroot() bool {
 func (s *Sbuild) MakeChroot(ctx context.Context) error {
 	return s.Shell(ctx, `
 rm -f "$TARBALL"
-mmdebstrap --quiet --variant=buildd "$CODENAME" "$TARBALL.new" "$MIRROR" --format=tar.zst
-mv "$TARBALL.new" "$TARBALL"
+new=${TARBALL%/*}/new.tar.zst
+mmdebstrap --quiet --variant=buildd "$CODENAME" "$new" "$MIRROR"
+mv "$new" "$TARBALL"
 `)
 }
 
