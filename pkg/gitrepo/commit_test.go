@@ -70,6 +70,9 @@ func TestVerifyCommit(t *testing.T) {
 	m := fetchedMirror(t, w, ssh)
 	get := func(hash string) Commit {
 		t.Helper()
+		if err := m.Fetch(background(t), hash, "main"); err != nil {
+			t.Fatal(err)
+		}
 		c, err := m.Commit(background(t), hash)
 		if err != nil {
 			t.Fatal(err)

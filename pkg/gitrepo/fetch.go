@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"foundry/pkg/gitrepo/git"
+	"foundry/pkg/gitrepo/remote"
 )
 
 // fetchTimeout bounds one fetch, however slow the other side is.
@@ -20,18 +21,11 @@ const fetchTimeout = time.Hour
 // also keeps git from throwing the commit away when its branch is rewritten.
 func fetchedRef(commit string) string { return "refs/foundry/fetched/" + commit }
 
-// always lists what every fetch brings: tags, and the branches that upstream sources are kept on
-// by git-buildpackage's and DEP-14's conventions.
-var always = []string{
-	"+refs/tags/*:refs/tags/*",
-	"+refs/heads/upstream*:refs/heads/upstream*",
-	"+refs/heads/pristine-tar*:refs/heads/pristine-tar*",
-}
-
 // Fetch makes sure that the mirror has commit, which is or was on the given branch (or "tags/NAME";
-// empty when not known), with its history, all tags, and the upstream and pristine-tar branches. A commit
-// that was fetched once is not asked for again and takes about two milliseconds. Errors wrap
-// ErrNoRepository, ErrNoCommit, ErrAuth or ErrUnreachable where that is known.
+// empty when not known), with its tree. The first fetch of a branch brings one commit, without the history
+// behind it; later ones bring what was added since. A commit that was fetched once is not asked for again and takes
+// about two milliseconds. Errors wrap ErrNoRepository, ErrNoCommit, ErrAuth or ErrUnreachable of package git
+// where that is known.
 func (m *Mirror) Fetch(ctx context.Context, commit, branch string) error {
 	if !git.IsHash(commit) {
 		return fmt.Errorf("fetch from %s: %w: %q is not a full commit hash", m.URL(), git.ErrNoCommit, git.Plain(commit, 80))
@@ -54,20 +48,23 @@ func (m *Mirror) Fetch(ctx context.Context, commit, branch string) error {
 	return nil
 }
 
-// Refresh asks the remote repository for tags, upstream and pristine-tar branches and the given ones
-// as they are now. One that is not there is ErrNoBranch.
-func (m *Mirror) Refresh(ctx context.Context, branches ...string) error {
-	refspecs := make([]string, 0, len(branches))
-	for _, branch := range branches {
-		if !git.ValidName(branch) {
-			return fmt.Errorf("fetch from %s: %w: bad branch name %q", m.URL(), git.ErrNoBranch, git.Plain(branch, 80))
-		}
-		if !strings.HasPrefix(branch, "tags/") {
-			refspecs = append(refspecs, branchRefspec(branch))
-		}
+// Refresh asks the remote repository where the named branches ("upstream") and tags ("tags/v1") are now and
+// brings their commits, with as little history as Fetch. One that is not there is no error, and is then not in the
+// mirror either; what cannot be a name is git.ErrNoBranch. When nothing has changed that takes one request.
+func (m *Mirror) Refresh(ctx context.Context, names ...string) error {
+	heads, err := remote.Find(ctx, m.url, names...)
+	if err != nil {
+		return err
 	}
-	err := m.exclusively(ctx, m.format(ctx), func(ctx context.Context, lock *os.File) error {
-		return m.fetchRefs(ctx, lock, refspecs...)
+	format := m.format(ctx)
+	if len(heads) > 0 {
+		format = formatOf(heads[0].Commit)
+	}
+	if m.upToDate(ctx, names, heads) {
+		return nil
+	}
+	err = m.exclusively(ctx, format, func(ctx context.Context, lock *os.File) error {
+		return m.bring(ctx, lock, names, heads)
 	})
 	if err != nil {
 		return fmt.Errorf("fetch from %s: %w", m.URL(), err)
@@ -75,8 +72,39 @@ func (m *Mirror) Refresh(ctx context.Context, branches ...string) error {
 	return nil
 }
 
-func branchRefspec(branch string) string {
-	return "+" + git.Ref(branch) + ":" + git.Ref(branch)
+// DefaultBranch asks the remote repository for its default branch, where HEAD points now, and makes sure that the mirror
+// has its newest commit. When nothing has changed that takes one request. A repository without branches is
+// git.ErrEmpty, one whose HEAD is no branch git.ErrDetached or git.ErrNoBranch.
+func (m *Mirror) DefaultBranch(ctx context.Context) (branch, commit string, err error) {
+	head, err := remote.Default(ctx, m.url)
+	if err != nil {
+		return "", "", err
+	}
+	if err := m.Fetch(ctx, head.Commit, head.Name); err != nil {
+		return "", "", err
+	}
+	return head.Name, head.Commit, nil
+}
+
+// upToDate tells whether the mirror has the heads, and of names nothing else.
+func (m *Mirror) upToDate(ctx context.Context, names []string, heads []remote.Head) bool {
+	if !m.complete() {
+		return len(heads) == 0
+	}
+	here, err := m.tips(ctx)
+	if err != nil {
+		return false
+	}
+	there := make(map[string]string)
+	for _, h := range heads {
+		there[h.Name] = h.Commit
+	}
+	for _, name := range names {
+		if here[git.Ref(name)].commit != there[name] {
+			return false
+		}
+	}
+	return true
 }
 
 // formatOf is the object format of a repository that has the given commit.
@@ -163,49 +191,47 @@ func (m *Mirror) damaged(ctx context.Context) bool {
 	return err != nil
 }
 
-// fetchCommit brings the branch and what always comes, and where the commit is not in it any more,
-// asks for the commit itself.
+// fetchCommit brings the branch, and where the commit is not on it any more, or further back than what came,
+// the commit itself.
 func (m *Mirror) fetchCommit(ctx context.Context, lock *os.File, commit, branch string) error {
-	var refspecs []string
-	if branch != "" && !strings.HasPrefix(branch, "tags/") {
-		refspecs = append(refspecs, branchRefspec(branch))
+	if branch != "" {
+		err := m.bringBranch(ctx, lock, branch)
+		if err != nil && !errors.Is(err, git.ErrNoBranch) { // it may be deleted since
+			return err
+		}
 	}
-	err := m.fetchRefs(ctx, lock, refspecs...)
-	if errors.Is(err, git.ErrNoBranch) {
-		err = m.fetchRefs(ctx, lock) // the branch was deleted since
+	if there, err := m.keep(ctx, commit); there || err != nil {
+		return err
 	}
+	err := m.fetch(ctx, lock, []string{commit}, shallowest)
+	if passing(ctx, err) {
+		return err
+	}
+	// What is said of a hash is of no use: many servers know only the tips of branches.
 	if err != nil {
+		if err := m.search(ctx, lock, commit, branch); err != nil {
+			return err
+		}
+	}
+	if there, err := m.keep(ctx, commit); there || err != nil {
 		return err
 	}
-	// git sets no reference to what it does not have.
-	if _, err = m.git(ctx, "update-ref", fetchedRef(commit), commit); err == nil {
-		return nil
+	if branch == "" {
+		return git.ErrNoCommit
 	}
-	if m.has(ctx, commit) || ctx.Err() != nil {
-		return err
-	}
-	err = m.fetchRefs(ctx, lock, commit+":"+fetchedRef(commit))
-	if errors.Is(err, git.ErrAuth) || errors.Is(err, git.ErrUnreachable) || ctx.Err() != nil {
-		return err
-	}
-	if err != nil || !m.has(ctx, commit) {
-		// What is said of a hash is of no use: many servers know only the tips of branches.
-		return fmt.Errorf("%w on branch %s", git.ErrNoCommit, branch)
-	}
-	return nil
+	return fmt.Errorf("%w on branch %s", git.ErrNoCommit, branch)
 }
 
-// fetchRefs fetches what always comes and the given refspecs.
-func (m *Mirror) fetchRefs(ctx context.Context, lock *os.File, refspecs ...string) error {
-	_, err := git.Run{
-		Dir: m.path, Remote: m.url, Lock: lock,
-		Stdin: strings.NewReader(strings.Join(append(refspecs, always...), "\n") + "\n"),
-		Args: []string{
-			"fetch", "--quiet", "--stdin", "--no-tags", "--prune", "--force", "--no-write-fetch-head",
-			"--no-auto-maintenance", "--no-recurse-submodules", "origin",
-		},
-	}.Do(ctx)
-	return err
+// keep notes that the commit was fetched, if it is there.
+func (m *Mirror) keep(ctx context.Context, commit string) (there bool, err error) {
+	_, err = m.git(ctx, "update-ref", fetchedRef(commit), commit) // of what is not there, git sets no reference
+	if err == nil {
+		return true, nil
+	}
+	if !m.has(ctx, commit) && ctx.Err() == nil {
+		return false, nil
+	}
+	return false, err
 }
 
 // maxPacks is how many packs a mirror may have before they are made one; maxLoose is about a 256th of the
@@ -223,7 +249,8 @@ func (m *Mirror) compact(ctx context.Context, lock *os.File) {
 	if len(packs) <= maxPacks && len(loose) <= maxLoose {
 		return
 	}
-	r := m.run("gc", "--quiet", "--no-detach")
+	// Big packs stay as they are.
+	r := m.run("-c", "gc.bigPackThreshold=64m", "gc", "--quiet", "--no-detach")
 	r.Lock = lock
 	_, _ = r.Do(ctx)
 }

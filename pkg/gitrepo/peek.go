@@ -104,6 +104,3 @@ func (m *Mirror) peek(ctx context.Context, lock *os.File, heads []remote.Head) e
 	}
 	return fetch()
 }
-
-// wholeMark is the file in a peeked mirror whose remote repository can only be fetched whole.
-const wholeMark = "foundry-whole"

@@ -36,21 +36,6 @@ func (m *Mirror) Resolve(ctx context.Context, name string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// IsAncestor tells whether the first commit is in the history of the second. Both must be there.
-func (m *Mirror) IsAncestor(ctx context.Context, ancestor, descendant string) (bool, error) {
-	if !git.IsHash(ancestor) || !git.IsHash(descendant) {
-		return false, fmt.Errorf("compare commits: %w", git.ErrNoCommit)
-	}
-	_, err := m.git(ctx, "merge-base", "--is-ancestor", ancestor, descendant)
-	if git.Exited(err, 1) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("compare commits %s and %s: %w", ancestor, descendant, err)
-	}
-	return true, nil
-}
-
 // ReadFile returns a file of a commit's tree. Symbolic links are followed within the tree alone; one that
 // leads out of it, a folder and a file that is not there are fs.ErrNotExist.
 func (m *Mirror) ReadFile(ctx context.Context, commit, name string) ([]byte, error) {

@@ -58,13 +58,24 @@ func TestTransports(t *testing.T) {
 			if c.Subject != "second: größer" || c.Parents[0] != first {
 				t.Errorf("commit %+v", c)
 			}
-			for _, name := range []string{"main", "upstream", "pristine-tar", "tags/v1", "tags/v2"} {
-				if _, err := m.Resolve(ctx, name); err != nil {
-					t.Errorf("%s was not fetched: %v", name, err)
+			if _, err := m.Resolve(ctx, "upstream"); !errors.Is(err, git.ErrNoBranch) {
+				t.Errorf("upstream was fetched, but not asked for: %v", err)
+			}
+			for range 2 {
+				if err := m.Refresh(ctx, "main", "upstream", "tags/v1", "tags/v2", "nowhere"); err != nil {
+					t.Fatal(err)
 				}
 			}
-			if _, err := m.Resolve(ctx, "debian/sid"); !errors.Is(err, git.ErrNoBranch) {
-				t.Errorf("debian/sid was fetched, but not asked for: %v", err)
+			for name, want := range map[string]string{"main": head, "upstream": first, "tags/v1": first, "tags/v2": head} {
+				if got, err := m.Resolve(ctx, name); got != want || err != nil {
+					t.Errorf("%s resolves to %s, %v, want %s", name, got, err, want)
+				}
+			}
+			if base, err := m.MergeBase(ctx, first, head); base != first || err != nil {
+				t.Errorf("merge base %s, %v", base, err)
+			}
+			if branch, commit, err := m.DefaultBranch(ctx); branch != "main" || commit != head || err != nil {
+				t.Errorf("default branch %s at %s, %v", branch, commit, err)
 			}
 		})
 	}

@@ -22,6 +22,10 @@ var (
 	ErrNoRepository error = &problem{"no such repository", "try: git ls-remote URL"}
 	// ErrNoBranch says that a repository lacks a branch or tag.
 	ErrNoBranch error = &problem{"no such branch", "list what is there with: git ls-remote URL; tags are written tags/NAME"}
+	// ErrEmpty says that a repository has no branches yet.
+	ErrEmpty error = &problem{"the repository is empty", "push a branch to it"}
+	// ErrDetached says that a repository has no default branch, because its HEAD names a commit.
+	ErrDetached error = &problem{"no default branch: HEAD names a commit", "in that repository: git symbolic-ref HEAD refs/heads/BRANCH"}
 	// ErrNoCommit says that a repository does not have a commit, or not any more.
 	ErrNoCommit error = &problem{"no such commit", "the branch was rewritten since; push again, or announce its new head"}
 	// ErrAuth says that the repository's host wants other credentials, or is itself not known to ssh.

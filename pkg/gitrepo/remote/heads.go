@@ -42,18 +42,22 @@ func Heads(ctx context.Context, url string, options Options) ([]Head, error) {
 	limit := cmp.Or(options.Timeout, DefaultTimeout)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	refs, err := listRefs(ctx, url)
+	refs, err := listRefs(ctx, url, everything...)
 	if err != nil {
 		return nil, fmt.Errorf("list heads of %s: %w", git.Redact(url), err)
 	}
 	return refs.heads(), nil
 }
 
-// listRefs asks over http in this process and leaves to git what does not succeed there, unless it
-// is certain that git would fare no better.
-func listRefs(ctx context.Context, url string) (*refList, error) {
+// everything is what Heads asks for.
+var everything = []string{"HEAD", "refs/heads/", "refs/tags/"}
+
+// listRefs asks for the references that are or begin with one of wanted, and may get others too. It asks over
+// http in this process and leaves to git what does not succeed there, unless it is certain that git would fare
+// no better.
+func listRefs(ctx context.Context, url string, wanted ...string) (*refList, error) {
 	if strings.HasPrefix(url, "http://") || strings.HasPrefix(url, "https://") {
-		refs, err := httpRefs(ctx, url)
+		refs, err := httpRefs(ctx, url, wanted...)
 		if err == nil || errors.Is(err, git.ErrNoRepository) {
 			return refs, err
 		}
@@ -61,17 +65,23 @@ func listRefs(ctx context.Context, url string) (*refList, error) {
 			return nil, git.Explain(ctx, err, "")
 		}
 	}
-	return gitRefs(ctx, url)
+	return gitRefs(ctx, url, wanted...)
 }
 
 // gitRefs asks git ls-remote.
-func gitRefs(ctx context.Context, url string) (*refList, error) {
+func gitRefs(ctx context.Context, url string, wanted ...string) (*refList, error) {
+	args := []string{"ls-remote", "--quiet", "--symref", "origin"}
+	for _, ref := range wanted {
+		switch {
+		case strings.HasSuffix(ref, "/"):
+			ref += "*"
+		case strings.HasPrefix(ref, "refs/tags/"):
+			args = append(args, ref+"^{}")
+		}
+		args = append(args, ref)
+	}
 	out := &git.Limited{Limit: maxListing + 1}
-	_, err := git.Run{
-		Remote: url, Stdout: out,
-		Args: []string{"ls-remote", "--quiet", "--symref", "origin", "HEAD", "refs/heads/*", "refs/tags/*"},
-	}.Do(ctx)
-	if err != nil {
+	if _, err := (git.Run{Remote: url, Stdout: out, Args: args}).Do(ctx); err != nil {
 		return nil, err
 	}
 	if len(out.Bytes()) > maxListing {

@@ -23,7 +23,7 @@ const service = "git-upload-pack"
 
 // httpRefs lists references over http as gitprotocol-http(5) and gitprotocol-v2(5) describe: from a git
 // server of version 2, of version 0, or from a folder of files.
-func httpRefs(ctx context.Context, rawURL string) (*refList, error) {
+func httpRefs(ctx context.Context, rawURL string, wanted ...string) (*refList, error) {
 	base := strings.TrimRight(git.Redact(rawURL), "/")
 	s := httpSession{ctx: ctx, auth: git.Credentials(rawURL)}
 	body, answer, err := s.get(base + "/info/refs?service=" + service)
@@ -42,7 +42,7 @@ func httpRefs(ctx context.Context, rawURL string) (*refList, error) {
 		return nil, err
 	}
 	if version2 {
-		return s.lsRefs(base, format)
+		return s.lsRefs(base, format, wanted)
 	}
 	return decodeAdvertisement(body)
 }
@@ -119,8 +119,8 @@ func readCapabilities(body []byte) (version2 bool, format string, err error) {
 	return version2, format, nil
 }
 
-// lsRefs asks a server of version 2 for branches and tags alone.
-func (s httpSession) lsRefs(base, format string) (*refList, error) {
+// lsRefs asks a server of version 2 for the wanted references alone.
+func (s httpSession) lsRefs(base, format string, wanted []string) (*refList, error) {
 	var request bytes.Buffer
 	write := func(line string) { fmt.Fprintf(&request, "%04x%s", len(line)+4, line) }
 	write("command=ls-refs\n")
@@ -128,8 +128,10 @@ func (s httpSession) lsRefs(base, format string) (*refList, error) {
 		write("object-format=" + format)
 	}
 	request.WriteString("0001")
-	for _, line := range []string{"peel", "symrefs", "ref-prefix HEAD", "ref-prefix refs/heads/", "ref-prefix refs/tags/"} {
-		write(line + "\n")
+	write("peel\n")
+	write("symrefs\n")
+	for _, ref := range wanted {
+		write("ref-prefix " + ref + "\n")
 	}
 	request.WriteString("0000")
 	body, _, err := s.send(http.MethodPost, base+"/"+service, request.Bytes())
