@@ -16,13 +16,14 @@ type hop struct {
 }
 
 // hop runs the benchmark of the bus, on a server that writes every message to disk.
-func (b *bench) hop(ctx context.Context) (hop, error) {
+func (b *bench) hop(ctx context.Context, r *results) error {
 	b.say("hop of a signed message")
 	out, err := b.rig.Output(ctx, rig.Command{Name: "go", Args: []string{"test", "-run=^$", "-bench=Hop", "-benchtime=2000x", "./pkg/bus/jetstream"}})
 	if err != nil {
-		return hop{}, err
+		return err
 	}
-	return parseHop(out)
+	r.hop, err = parseHop(out)
+	return err
 }
 
 // parseHop finds the percentiles among the metrics of go test: "0.312 p50-ms".

@@ -7,6 +7,8 @@
 // source and the same mirror, and what each has published is checked with apt. The runs of the
 // sides take turns, so that what else the machine does bears on all of them.
 //
+// Then it builds five packages of the distribution, see corpus.go.
+//
 // "make bench" runs it. Everything it makes is in a folder of its own outside the tree, which it
 // removes at the end.
 package main
@@ -19,6 +21,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -48,7 +51,8 @@ func main() {
 func run(ctx context.Context) (err error) {
 	b := &bench{}
 	var parent string
-	var keep, hopOnly bool
+	var keep bool
+	var only string
 	flag.IntVar(&b.runs, "runs", 3, "how often to measure the warm case of each side")
 	flag.IntVar(&b.cold, "cold", 1, "how often to measure the cold case of each side; 0 leaves it out")
 	flag.StringVar(&b.mirror, "mirror", "http://deb.debian.org/debian", "Debian mirror")
@@ -56,8 +60,11 @@ func run(ctx context.Context) (err error) {
 	flag.StringVar(&b.programs, "programs", "bin", "folder of the built programs")
 	flag.StringVar(&parent, "dir", "/var/tmp", "folder for the scratch folder: on a disk, with 5 GB free")
 	flag.BoolVar(&keep, "keep", false, "leave the scratch folder there")
-	flag.BoolVar(&hopOnly, "hop", false, "measure the bus only")
+	flag.StringVar(&only, "only", "", "measure one part only: hop, package or corpus")
 	flag.Parse()
+	if only != "" && !slices.Contains([]string{"hop", "package", "corpus"}, only) {
+		return fmt.Errorf("-only %q: not hop, package or corpus", only)
+	}
 	if b.runs < 1 || b.cold < 0 || flag.NArg() > 0 {
 		flag.Usage()
 		return errors.New("-runs must be at least 1, -cold at least 0, and nothing may follow the flags")
@@ -76,11 +83,14 @@ func run(ctx context.Context) (err error) {
 		err = b.rig.Remove()
 	}()
 	r := &results{}
-	if r.hop, err = b.hop(ctx); err != nil {
-		return err
-	}
-	if !hopOnly {
-		if err := b.packages(ctx, r); err != nil {
+	for _, part := range []struct {
+		name    string
+		measure func(context.Context, *results) error
+	}{{"hop", b.hop}, {"package", b.packages}, {"corpus", b.corpus}} {
+		if only != "" && only != part.name {
+			continue
+		}
+		if err := part.measure(ctx, r); err != nil {
 			return err
 		}
 	}

@@ -85,20 +85,35 @@ type results struct {
 	foundryWarm, sbuildWarm samples
 	plain                   samples
 	stages                  stages
+	corpus                  corpusResults
 }
 
-// print writes the table.
+// print writes the table of what was measured.
 func (r *results) print(w io.Writer, now time.Time) {
 	fmt.Fprintf(w, "\nfoundry benchmark, %s; medians, with the range of the runs\n\n", now.UTC().Format(time.DateOnly))
-	fmt.Fprintf(w, "  %-40s p50 %s, p99 %s\n", "hop of a signed message", milliseconds(r.hop.p50), milliseconds(r.hop.p99))
+	if r.hop.p50 > 0 {
+		fmt.Fprintf(w, "  %-40s p50 %s, p99 %s\n", "hop of a signed message", milliseconds(r.hop.p50), milliseconds(r.hop.p99))
+	}
 	if len(r.foundryWarm) > 0 {
 		r.printPackages(w)
 	}
-	fmt.Fprintf(w, "\n  %-62s %s\n", "expected", "at most")
-	expect(w, "hop of a signed message, p50: "+milliseconds(r.hop.p50), milliseconds(mostHop), r.hop.p50 <= mostHop)
-	if len(r.foundryWarm) == 0 {
-		return
+	if len(r.corpus.rows) > 0 {
+		r.corpus.print(w)
 	}
+	fmt.Fprintf(w, "\n  %-62s %s\n", "expected", "at most")
+	if r.hop.p50 > 0 {
+		expect(w, "hop of a signed message, p50: "+milliseconds(r.hop.p50), milliseconds(mostHop), r.hop.p50 <= mostHop)
+	}
+	if len(r.foundryWarm) > 0 {
+		r.expectPackages(w)
+	}
+	if len(r.corpus.rows) > 0 {
+		r.corpus.expect(w)
+	}
+}
+
+// expectPackages writes what is expected of the small package.
+func (r *results) expectPackages(w io.Writer) {
 	overhead := r.foundryWarm.median() - r.plain.median()
 	expect(w, fmt.Sprintf("warm, foundry beyond dpkg-buildpackage: %+.1f s", overhead.Seconds()),
 		fmt.Sprintf("%+.1f s", mostOverhead.Seconds()), overhead <= mostOverhead)

@@ -64,7 +64,7 @@ func (r *Rig) StartFoundry(ctx context.Context, o FoundryOptions) (*Foundry, err
 	}
 	f.ended = make(chan error, 1)
 	go func(up *exec.Cmd) { f.ended <- up.Wait() }(f.up)
-	if err := f.await(ctx); err != nil {
+	if err := f.await(ctx, bots); err != nil {
 		return nil, errors.Join(err, f.Stop())
 	}
 	return f, nil
@@ -83,8 +83,8 @@ func (f *Foundry) Command(ctx context.Context, args ...string) (string, error) {
 
 func (f *Foundry) environment() []string { return []string{"FOUNDRY_STORE=" + f.Store} }
 
-// await waits until all bots say that they are there.
-func (f *Foundry) await(ctx context.Context) error {
+// await waits until so many bots say that they are there.
+func (f *Foundry) await(ctx context.Context, bots int) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	for {
@@ -120,6 +120,7 @@ type Report struct {
 // Stage is one message of a transaction.
 type Stage struct {
 	Topic   message.Topic
+	Time    time.Time
 	Seconds float64 // since the message that it answers
 	Data    json.RawMessage
 }
@@ -144,6 +145,75 @@ func (f *Foundry) Upload(ctx context.Context, dsc string, timeout time.Duration)
 		return nil, err
 	}
 	return ParseReport(out)
+}
+
+// Retry builds the source package of an upload again and returns the report of that once it is built,
+// whatever becomes of it then.
+func (f *Foundry) Retry(ctx context.Context, transaction string) (*Report, error) {
+	out, err := f.Command(ctx, "retry", transaction, "--json")
+	if err != nil {
+		return nil, err
+	}
+	announced, err := ParseReport(out)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		out, err := f.Command(ctx, "show", announced.Context, "--json")
+		if err != nil {
+			return nil, err
+		}
+		report, err := ParseReport(out)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case report.Stage(message.Builds) != nil:
+			return report, nil
+		case report.Stage(message.Failures) != nil:
+			return nil, fmt.Errorf("build again: it has failed, see %s", f.rig.Log.Name())
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// Stage is the first message on the given topic, or nil.
+func (r *Report) Stage(topic message.Topic) *Stage {
+	for i := range r.Stages {
+		if r.Stages[i].Topic == topic {
+			return &r.Stages[i]
+		}
+	}
+	return nil
+}
+
+// StartBuildbot runs one more buildbot of the foundry's endpoint, as somebody would by hand, until
+// the returned function is called.
+func (f *Foundry) StartBuildbot(ctx context.Context) (stop func() error, err error) {
+	bot := exec.Command(filepath.Join(f.Programs, "buildbot"), "--state", f.State(), "--cache", f.Cache,
+		"--endpoint", "pub/buildbot_"+Architecture())
+	bot.Stdout, bot.Stderr = f.rig.Log, f.rig.Log
+	bot.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	if err := bot.Start(); err != nil {
+		return nil, fmt.Errorf("start buildbot: %w", err)
+	}
+	stop = func() error {
+		if err := bot.Process.Signal(syscall.SIGTERM); err != nil {
+			return fmt.Errorf("stop buildbot: %w", err)
+		}
+		if err := bot.Wait(); err != nil {
+			return fmt.Errorf("stop buildbot: %w", err)
+		}
+		return nil
+	}
+	if err := f.await(ctx, bots+1); err != nil {
+		return nil, errors.Join(err, stop())
+	}
+	return stop, nil
 }
 
 // Stop ends the foundry; again it does nothing.
