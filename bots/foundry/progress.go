@@ -110,7 +110,7 @@ func (p *progress) draw() {
 	now := time.Now()
 	parts := make([]string, 0, len(p.running))
 	for _, s := range p.running {
-		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%s %s", s.bot, s.architecture))+" "+seconds(now.Sub(s.since)))
+		parts = append(parts, s.String()+" "+seconds(now.Sub(s.since)))
 	}
 	p.erase()
 	if !p.live {
@@ -121,11 +121,22 @@ func (p *progress) draw() {
 	p.drawn = true
 }
 
+// String says who is to do the step, or what it waits for.
+func (s step) String() string {
+	if len(s.waitsFor) > 0 {
+		return bot.Printable(strings.TrimSpace(s.architecture + " waiting for " + strings.Join(s.waitsFor, ", ")))
+	}
+	return strings.TrimSpace(s.bot + " " + s.architecture)
+}
+
 // stageLine is one stage that has ended: duration, topic, what it is about and by whom.
 func stageLine(t *transaction, e entry) string {
 	mark := "✓"
 	if e.message.Type == message.TypeFailure || e.message.Type == message.TypeReject {
 		mark = "✗"
+	}
+	if p, ok := e.body.(*message.Provision); ok && p.Outcome == message.Waiting {
+		mark = "…"
 	}
 	return bot.Printable(fmt.Sprintf("  %s %8s  %-10s  %s  (%s)", mark, seconds(t.took(e)), e.message.Topic, summary(e.body), e.message.Bot.Instance))
 }
@@ -144,6 +155,9 @@ func summary(body message.Body) string {
 	case *message.Provision:
 		if b.Outcome == message.Skipped {
 			return what + " skipped: " + b.Reason
+		}
+		if b.Outcome == message.Waiting {
+			return what + " waiting for " + strings.Join(b.WaitsFor, ", ")
 		}
 		return what + " image " + fmt.Sprintf("%.12s", b.Image.Key)
 	case *message.Failure:

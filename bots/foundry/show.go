@@ -73,6 +73,7 @@ type reportStep struct {
 	Bot          string    `json:"bot"`
 	Architecture string    `json:"architecture,omitempty"`
 	Since        time.Time `json:"since"`
+	WaitsFor     []string  `json:"waits_for,omitempty"` // build dependencies that have to come first
 }
 
 func (t *transaction) report() report {
@@ -84,7 +85,7 @@ func (t *transaction) report() report {
 		})
 	}
 	for _, s := range t.waiting() {
-		r.Waiting = append(r.Waiting, reportStep{s.bot, s.architecture, s.since})
+		r.Waiting = append(r.Waiting, reportStep{s.bot, s.architecture, s.since, s.waitsFor})
 	}
 	return r
 }
@@ -116,7 +117,11 @@ func (t *transaction) print(w io.Writer) {
 		}
 	}
 	for _, s := range t.waiting() {
-		fmt.Fprintf(w, "  … %8s  waits for %s %s\n", seconds(time.Since(s.since)), s.bot, s.architecture)
+		what := "waits for " + s.String()
+		if len(s.waitsFor) > 0 {
+			what = s.String()
+		}
+		fmt.Fprintf(w, "  … %8s  %s\n", seconds(time.Since(s.since)), what)
 	}
 	t.explain(w)
 }

@@ -26,6 +26,7 @@ const (
 type status struct {
 	Bus       statusBus        `json:"bus"`
 	Endpoints []statusEndpoint `json:"endpoints"`
+	Waiting   []statusEntry    `json:"waiting"`  // packages that wait for others, the oldest first
 	Failures  []statusEntry    `json:"failures"` // the latest first
 	Rejects   []statusReject   `json:"rejects"`  // the latest first
 	Keys      statusKeys       `json:"keys"`
@@ -56,6 +57,22 @@ type statusEntry struct {
 	Time    time.Time `json:"time"`
 	Context string    `json:"context"`
 	Summary string    `json:"summary"`
+
+	source message.ID // of one that waits
+	arch   string
+}
+
+// wait notes a package that waits, or does so no more.
+func (st *status) wait(m *message.Message, p *message.Provision) {
+	st.goOn(m.Parent, p.Architecture)
+	if p.Outcome == message.Waiting {
+		st.Waiting = append(st.Waiting, statusEntry{m.Time, m.Context, summary(p), m.Parent, p.Architecture})
+	}
+}
+
+// goOn notes that a source package does not wait on arch.
+func (st *status) goOn(source message.ID, arch string) {
+	st.Waiting = slices.DeleteFunc(st.Waiting, func(e statusEntry) bool { return e.source == source && e.arch == arch })
 }
 
 type statusReject struct {
@@ -114,7 +131,7 @@ func (c *client) status(ctx context.Context) error {
 
 // status gathers what status shows.
 func (s *session) status(ctx context.Context, settings *bot.Settings, now time.Time) (*status, error) {
-	st := &status{Endpoints: []statusEndpoint{}, Failures: []statusEntry{}, Rejects: []statusReject{}, Problems: []string{}}
+	st := &status{Endpoints: []statusEndpoint{}, Waiting: []statusEntry{}, Failures: []statusEntry{}, Rejects: []statusReject{}, Problems: []string{}}
 	st.Bus.Reachable = s.Herd.Connected()
 	st.Bus.URL, _ = settings.BusURL() // it was found when connecting
 	if err := s.statusMessages(ctx, st); err != nil {
@@ -148,8 +165,11 @@ func (s *session) statusMessages(ctx context.Context, st *status) error {
 			return nil
 		}
 		switch b := body.(type) {
+		case *message.Provision:
+			st.wait(m, b)
 		case *message.Failure:
-			st.Failures = append(st.Failures, statusEntry{m.Time, m.Context, summary(b)})
+			st.goOn(m.Parent, b.Architecture)
+			st.Failures = append(st.Failures, statusEntry{Time: m.Time, Context: m.Context, Summary: summary(b)})
 		case *message.Reject:
 			st.Rejects = append(st.Rejects, statusReject{m.Time, m.Bot.Instance, *b})
 		}

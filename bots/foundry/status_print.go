@@ -27,6 +27,12 @@ func (st *status) print(w io.Writer) error {
 	if err := st.printEndpoints(w); err != nil {
 		return err
 	}
+	if len(st.Waiting) > 0 {
+		fmt.Fprintln(w, "\nwaiting for other packages")
+	}
+	for _, e := range st.Waiting {
+		fmt.Fprintln(w, bot.Printable(fmt.Sprintf("  %s  %s  %s", e.Time.Local().Format(time.DateTime), e.Context, e.Summary)))
+	}
 	if len(st.Failures) > 0 {
 		fmt.Fprintln(w, "\nlast failures")
 	}

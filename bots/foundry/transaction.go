@@ -145,6 +145,7 @@ type step struct {
 	bot          string
 	architecture string
 	since        time.Time
+	waitsFor     []string // build dependencies that have to come first
 }
 
 // pending returns what e asks for and has not got.
@@ -157,7 +158,7 @@ func (t *transaction) pending(e entry) []step {
 		if len(answers) > 0 {
 			return nil
 		}
-		return []step{{bot, architecture, e.message.Time}}
+		return []step{{bot: bot, architecture: architecture, since: e.message.Time}}
 	}
 	switch body := e.body.(type) {
 	case *message.Commit:
@@ -165,8 +166,8 @@ func (t *transaction) pending(e entry) []step {
 	case *message.Source:
 		return t.unprovisioned(e, answers)
 	case *message.Provision:
-		if body.Outcome == message.Skipped {
-			return nil
+		if body.Outcome != message.Ready {
+			return nil // what waits is pending of its source
 		}
 		return next("buildbot", body.Architecture)
 	case *message.Build:
@@ -177,14 +178,30 @@ func (t *transaction) pending(e entry) []step {
 	return nil
 }
 
-// unprovisioned returns the architectures for which a source is not answered yet.
+// unprovisioned returns the architectures for which a source has not got its last answer yet.
 func (t *transaction) unprovisioned(e entry, answers []entry) (steps []step) {
 	if len(answers) == 0 && len(t.architectures) == 0 {
-		return []step{{"provisionbot", "", e.message.Time}}
+		return []step{{bot: "provisionbot", since: e.message.Time}}
 	}
-	for _, arch := range t.architectures {
-		if !slices.ContainsFunc(answers, func(a entry) bool { return message.About(a.body).Architecture == arch }) {
-			steps = append(steps, step{"provisionbot", arch, e.message.Time})
+	waiting, ended := map[string]entry{}, map[string]bool{}
+	arches := slices.Clone(t.architectures)
+	for _, a := range answers {
+		arch := message.About(a.body).Architecture
+		if p, ok := a.body.(*message.Provision); ok && p.Outcome == message.Waiting {
+			waiting[arch] = a
+			arches = append(arches, arch)
+		} else {
+			ended[arch] = true
+		}
+	}
+	slices.Sort(arches)
+	for _, arch := range slices.Compact(arches) {
+		s := step{bot: "provisionbot", architecture: arch, since: e.message.Time}
+		if w, ok := waiting[arch]; ok {
+			s.since, s.waitsFor = w.message.Time, w.body.(*message.Provision).WaitsFor
+		}
+		if !ended[arch] {
+			steps = append(steps, s)
 		}
 	}
 	return steps
