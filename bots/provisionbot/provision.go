@@ -47,6 +47,7 @@ func (p *provisioner) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) 
 		Origin: source.Origin, Package: source.Package, Architecture: p.Arch, Outcome: message.Ready,
 		Files: source.Files, Time: source.Time,
 		Profiles: source.Profiles, Options: source.Options, Timeout: source.Timeout,
+		Network: source.Network, Outputs: source.Outputs,
 	}
 	answer.Arch, answer.Indep, answer.Reason = parts(source, p.Arch)
 	if answer.Reason != "" {
@@ -85,6 +86,8 @@ func parts(source *message.Source, arch string) (dep, indep bool, reason string)
 	all := slices.Contains(source.Architectures, string(debian.All))
 	indep = all && arch == source.IndepArchitecture
 	switch {
+	case (dep || indep) && len(source.Only) > 0 && !debian.Architecture(arch).Builds(source.Only):
+		return false, false, fmt.Sprintf("not for %s: its repository keeps to %s", arch, strings.Join(source.Only, " "))
 	case dep || indep:
 		return dep, indep, ""
 	case all:

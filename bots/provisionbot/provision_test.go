@@ -41,6 +41,23 @@ func TestParts(t *testing.T) {
 	}
 }
 
+// TestKeepsTo: a repository may keep its packages to some architectures.
+func TestKeepsTo(t *testing.T) {
+	for arch, want := range map[string]string{
+		"amd64": "", "arm64": "", "i386": "not for i386: its repository keeps to amd64 any-arm64",
+		"hurd-i386": "its packages for all architectures are built on amd64", // the nearer reason
+	} {
+		source := &message.Source{Architectures: []string{"linux-any", "all"}, IndepArchitecture: "amd64", Only: []string{"amd64", "any-arm64"}}
+		dep, indep, reason := parts(source, arch)
+		if reason == "" && !dep || indep != (arch == "amd64") {
+			t.Errorf("%s: %v, %v", arch, dep, indep)
+		}
+		if reason != want {
+			t.Errorf("%s: %q, want %q", arch, reason, want)
+		}
+	}
+}
+
 func TestRequest(t *testing.T) {
 	source := &message.Source{
 		Package: message.Package{Source: "hello", Version: "1", Codename: "acme"},
