@@ -27,6 +27,7 @@ type uploading struct {
 	codename      string
 	uploaders     string
 	allowUnsigned bool
+	downgrade     bool
 	build         upload.Build
 }
 
@@ -58,6 +59,7 @@ another. A version is taken once.`,
 	f.StringVar(&o.codename, "codename", "", "build for this `codename`, whatever the .changes says")
 	f.StringVar(&o.uploaders, "uploaders", "", "keyring `file` of those who may upload (default \"trust/uploaders.asc\" in the state folder)")
 	f.BoolVar(&o.allowUnsigned, "allow-unsigned", false, "take what no known key has signed")
+	f.BoolVar(&o.downgrade, "allow-downgrade", false, "take a version that is lower than what the repositories have")
 	f.StringVar(&o.build.IndepArchitecture, "indep-architecture", "amd64", "architecture whose build also makes the arch:all packages (default: as sourcebot's)")
 	f.StringArrayVar(&o.build.Profiles, "build-profile", nil, "build `profile` to build with, such as nocheck; may be given several times (default: as sourcebot's)")
 	f.StringArrayVar(&o.build.Options, "build-option", nil, "word of DEB_BUILD_OPTIONS to build with; may be given several times (default: as sourcebot's)")
@@ -121,7 +123,7 @@ func (c *client) desk(s *session, o uploading) (*upload.Desk, error) {
 		o.uploaders = filepath.Join(bot.TrustDir(c.State), uploadersKeyring+".asc")
 	}
 	return &upload.Desk{
-		Uploaders: o.uploaders, AllowUnsigned: o.allowUnsigned, Links: true,
+		Uploaders: o.uploaders, AllowUnsigned: o.allowUnsigned, Downgrade: o.downgrade, Links: true,
 		Codename: o.codename, Codenames: known, Pools: upload.Pools(c.State), Build: o.build,
 		Self: s.self, Store: s.Store, Bus: s.Bus, Values: s.Values, Sealer: s.sealer, Publish: s.publish,
 	}, nil

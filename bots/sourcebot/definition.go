@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -30,6 +31,9 @@ type options struct {
 	buildOptions  []string
 	buildTimeout  time.Duration
 	timeout       time.Duration
+	incoming      []string
+	uploaders     string
+	interval      time.Duration // of looking into incoming
 
 	routes routes // what codenames say
 }
@@ -48,7 +52,11 @@ glob; "bookworm" alone is for all branches that no other mapping fits. Several c
 make several source packages, whose versions end in "~deb12u0" and the like, so that no two packages with different
 contents share a version and each sorts below that of the next release.
 
-A commit must be signed by a key in the file of --committers, unless --allow-unsigned is given.`,
+A commit must be signed by a key in the file of --committers, unless --allow-unsigned is given.
+
+--incoming names a folder that dput uploads source packages into. Each has to be signed by a key in the file of
+--uploaders, and is built for its Distribution, which has to be one of the codenames. What is refused goes into the
+folder "failed" in it, with the reason.`,
 		Example: `  sourcebot --codename stable:bookworm --codename main:trixie
   sourcebot --codename bookworm --codename trixie --autobump
   sourcebot --codename trixie --build-branch 'debian/*' --allow-unsigned`,
@@ -64,6 +72,11 @@ func run(ctx context.Context, b *bot.Bot, o *options) error {
 	if s.committers == "" {
 		s.committers = b.Path("trust", "committers.asc")
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	var uploads sync.WaitGroup
+	defer uploads.Wait()
+	defer cancel()
+	uploads.Go(func() { o.receive(ctx, b) })
 	return b.Work(ctx, bot.Step{Results: s.results, Do: s.do})
 }
 
@@ -80,6 +93,9 @@ func (o *options) declare(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&o.buildOptions, "build-option", nil, "word of DEB_BUILD_OPTIONS to build with, such as nocheck; may be given several times")
 	fs.DurationVar(&o.buildTimeout, "build-timeout", 0, "how long a build may take (default: as the buildbot says)")
 	fs.DurationVar(&o.timeout, "timeout", 30*time.Minute, "how long the making of the source packages of one commit may take, after it is fetched")
+	fs.StringArrayVar(&o.incoming, "incoming", nil, "`folder` that source packages are uploaded into; may be given several times")
+	fs.StringVar(&o.uploaders, "uploaders", "", "keyring `file` of those who may upload (default \"trust/uploaders.asc\" in the state folder)")
+	fs.DurationVar(&o.interval, "incoming-interval", time.Second, "how often to look into the folders of --incoming")
 }
 
 var (
@@ -119,7 +135,7 @@ func (o *options) check() error {
 	if o.timeout <= 0 || o.buildTimeout < 0 {
 		return bot.Usage("--timeout, --build-timeout: must be above zero", "")
 	}
-	return nil
+	return o.checkIncoming()
 }
 
 // compressionFor chooses for an orig tarball that is made here.

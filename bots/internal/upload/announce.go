@@ -42,11 +42,7 @@ func (d *Desk) Announce(ctx context.Context, p *Parcel) (*Receipt, error) {
 	if before != nil || err != nil {
 		return before, err
 	}
-	content, err := published.Content(p.dscText)
-	if err != nil {
-		return nil, err
-	}
-	if err := published.Check(ctx, d.Values, p.Package(), content); err != nil {
+	if err := d.checkPublished(ctx, p); err != nil {
 		return nil, err
 	}
 	if err := d.storeAll(ctx, p, source); err != nil {
@@ -60,6 +56,15 @@ func (d *Desk) Announce(ctx context.Context, p *Parcel) (*Receipt, error) {
 		return &Receipt{m, true}, nil
 	}
 	return d.before(ctx, m, p, source) // another was faster
+}
+
+// checkPublished refuses what no repository would take.
+func (d *Desk) checkPublished(ctx context.Context, p *Parcel) error {
+	content, err := published.Content(p.dscText)
+	if err != nil || d.Downgrade {
+		return err
+	}
+	return published.Check(ctx, d.Values, p.Package(), content)
 }
 
 // source is what the message says.
@@ -110,7 +115,7 @@ func (d *Desk) storeAll(ctx context.Context, p *Parcel, source *message.Source) 
 			return err
 		}
 	}
-	for _, f := range p.files[:len(p.Dsc.Files)] {
+	for _, f := range p.files[:len(p.Dsc.Files)] { // a .buildinfo is not asked for any more
 		if err := d.store(ctx, f); err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ import (
 type Desk struct {
 	Uploaders     string // path of the keyring of those who may upload
 	AllowUnsigned bool   // also take what none of them has signed
+	Downgrade     bool   // also take versions lower than what is published
 	Links         bool   // follow links beside the file given: the folder is the caller's own
 
 	Codename  string   // for which all is built; empty for what each upload says

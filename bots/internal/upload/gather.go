@@ -21,10 +21,12 @@ const (
 	maxBytes = 32 << 30
 )
 
-// found is a file of an upload with the bytes that were promised.
+// found is a file of an upload.
 type found struct {
 	debian.File
-	path string // empty for what the artifact store has
+	path  string      // empty for what the artifact store has
+	info  os.FileInfo // as it was when it was read
+	links bool        // may be followed to it
 }
 
 // Incomplete says that files of an upload are not there, or shorter than they will be.
@@ -48,10 +50,10 @@ func (e *Incomplete) Hint() string {
 }
 
 // Gather finds the files of the parcel: beside the file that was given, or, where an earlier upload or
-// version has brought them, in the artifact store or a published repository. Hashes are checked. An orig
-// tarball that a .changes does not list since the version before had it is found like this.
+// version has brought them, in the artifact store or a published repository. An orig tarball that a
+// .changes does not list since the version before had it is found like this. Hashes are checked once all
+// are there.
 func (d *Desk) Gather(ctx context.Context, p *Parcel) error {
-	missing := &Incomplete{Name: p.Name}
 	p.files = nil
 	if p.Changes != nil {
 		if err := d.gatherDsc(ctx, p); err != nil {
@@ -61,10 +63,10 @@ func (d *Desk) Gather(ctx context.Context, p *Parcel) error {
 	if err := p.checkAmount(); err != nil {
 		return err
 	}
+	missing := &Incomplete{Name: p.Name}
 	for _, f := range p.wanted() {
-		at, err := d.find(ctx, p, f)
-		var part *Incomplete
-		if errors.As(err, &part) {
+		at, err := d.locate(ctx, p, f)
+		if errors.As(err, new(*Incomplete)) {
 			missing.Missing = append(missing.Missing, f.Name)
 			continue
 		}
@@ -75,6 +77,11 @@ func (d *Desk) Gather(ctx context.Context, p *Parcel) error {
 	}
 	if missing.Missing != nil {
 		return missing
+	}
+	for i := range p.files {
+		if err := p.files[i].verify(ctx); err != nil {
+			return err
+		}
 	}
 	if p.Changes == nil {
 		return d.dateDsc(ctx, p)
@@ -88,10 +95,14 @@ func (d *Desk) gatherDsc(ctx context.Context, p *Parcel) error {
 	if listed.Size > maxText {
 		return broken("shorten debian/control", "%s has %d bytes, more than %d", listed.Name, listed.Size, maxText)
 	}
-	at, err := d.find(ctx, p, listed)
+	at, err := d.locate(ctx, p, listed)
+	if err == nil {
+		err = at.verify(ctx)
+	}
 	if err != nil {
 		return err
 	}
+	p.dsc = at
 	r, err := d.open(ctx, at)
 	if err != nil {
 		return err
@@ -137,12 +148,20 @@ func (p *Parcel) checkAmount() error {
 	return nil
 }
 
-// find looks for a file with the bytes that were promised.
-func (d *Desk) find(ctx context.Context, p *Parcel, f debian.File) (found, error) {
+// locate looks for a file of the size that was promised; its bytes are left to verify. One that is shorter
+// still or not there is *Incomplete.
+func (d *Desk) locate(ctx context.Context, p *Parcel, f debian.File) (found, error) {
 	path := filepath.Join(p.Dir, f.Name)
-	err := d.same(ctx, path, f, d.Links)
+	file, info, err := openPlain(path, d.Links)
 	if err == nil {
-		return found{f, path}, nil
+		file.Close()
+		switch size := info.Size(); {
+		case size < f.Size:
+			return found{}, &Incomplete{Name: p.Name, Missing: []string{f.Name}}
+		case size > f.Size:
+			return found{}, broken("upload it again", "%s has %d bytes and should have %d", f.Name, size, f.Size)
+		}
+		return found{f, path, info, d.Links}, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return found{}, err
@@ -155,8 +174,9 @@ func (d *Desk) find(ctx context.Context, p *Parcel, f debian.File) (found, error
 		return found{File: f}, nil
 	}
 	for _, path := range d.published(p, f.Name) {
-		if err := d.same(ctx, path, f, true); err == nil {
-			return found{f, path}, nil
+		at := found{f, path, nil, true}
+		if at.verify(ctx) == nil {
+			return at, nil
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -180,25 +200,23 @@ func (d *Desk) published(p *Parcel, name string) (paths []string) {
 	return paths
 }
 
-// same checks that the file has the bytes that were promised. A shorter one is *Incomplete.
-func (d *Desk) same(ctx context.Context, path string, want debian.File, links bool) error {
-	f, info, err := openPlain(path, links)
+// verify checks that a file has the bytes that were promised.
+func (at *found) verify(ctx context.Context) error {
+	if at.path == "" {
+		return nil // the store has verified them, and does so again when they are read
+	}
+	f, info, err := openPlain(at.path, at.links)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	switch size := info.Size(); {
-	case size < want.Size:
-		return &Incomplete{Missing: []string{want.Name}}
-	case size > want.Size:
-		return broken("upload it again", "%s has %d bytes and should have %d", want.Name, size, want.Size)
-	}
-	_, err = io.Copy(io.Discard, artifact.Verify(io.NopCloser(artifact.WithContext(ctx, f)), artifact.Digest(want.SHA256), want.Size))
+	at.info = info
+	_, err = io.Copy(io.Discard, artifact.Verify(io.NopCloser(artifact.WithContext(ctx, f)), artifact.Digest(at.SHA256), at.Size))
 	if errors.Is(err, artifact.ErrCorrupt) {
-		return broken("upload it again", "%s has not the SHA-256 %s", want.Name, want.SHA256)
+		return broken("upload it again", "%s has not the SHA-256 %s", at.Name, at.SHA256)
 	}
 	if err != nil {
-		return fmt.Errorf("read %s: %w", want.Name, err)
+		return fmt.Errorf("read %s: %w", at.Name, err)
 	}
 	return nil
 }
@@ -208,7 +226,7 @@ func (d *Desk) open(ctx context.Context, at found) (io.ReadCloser, error) {
 	if at.path == "" {
 		return d.Store.Open(ctx, artifact.Digest(at.SHA256))
 	}
-	f, _, err := openPlain(at.path, true) // Put checks the bytes again
+	f, _, err := openPlain(at.path, at.links)
 	return f, err
 }
 

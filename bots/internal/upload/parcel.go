@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,41 +25,43 @@ type Parcel struct {
 	Date      time.Time       // of the newest entry of the changelog
 	Uploader  string          // who made that entry
 
-	text    []byte // of the file given, as it is
+	text    []byte      // of the file given, as it is
+	given   os.FileInfo // of it, as it was read
 	dscText []byte
-	files   []found // what Gather has found; the .dsc first, then what it lists
+	dsc     found   // where Gather has found the .dsc that a .changes lists
+	files   []found // and what that lists, then what else the .changes does
 }
 
 // Open reads a .changes or .dsc and checks who has signed it and what it says of itself. The files that
-// it lists are not looked at.
+// it lists are not looked at. With an error the parcel holds what was read.
 func (d *Desk) Open(path string) (*Parcel, error) {
 	p := &Parcel{Dir: filepath.Dir(path), Name: filepath.Base(path)}
 	var err error
-	if p.text, err = readText(path, d.Links); err != nil {
-		return nil, err
+	if p.text, p.given, err = readText(path, d.Links); err != nil {
+		return p, err
 	}
 	plain, signer, err := d.verify(p)
 	if err != nil {
-		return nil, err
+		return p, err
 	}
 	p.Signer = signer
 	switch filepath.Ext(p.Name) {
 	case ".changes":
 		if p.Changes, err = debian.ParseChanges(plain); err != nil {
-			return nil, broken("see deb-changes(5)", "%s: %v", p.Name, err)
+			return p, broken("see deb-changes(5)", "%s: %v", p.Name, err)
 		}
 		err = p.checkChanges()
 	case ".dsc":
 		p.dscText = p.text
 		if p.Dsc, err = debian.ParseDsc(plain); err != nil {
-			return nil, broken("see dsc(5)", "%s: %v", p.Name, err)
+			return p, broken("see dsc(5)", "%s: %v", p.Name, err)
 		}
 		err = p.checkDsc()
 	default:
 		err = broken("give a .dsc, or a .changes as dpkg-buildpackage -S makes it", "%s is neither a .dsc nor a .changes", p.Name)
 	}
 	if err != nil {
-		return nil, err
+		return p, err
 	}
 	p.Codename, err = d.target(p)
 	return p, err
