@@ -212,6 +212,13 @@ func TestPublish(t *testing.T) {
 	if diff := cmp.Diff([]string{"amd64", "test"}, results[0].Siblings); diff != "" {
 		t.Errorf("siblings (-want +got):\n%s", diff)
 	}
+	kept, err := os.ReadFile(filepath.Join(f.output, "buildinfo", "main", "h", "hello", "hello_1.0-1_amd64.buildinfo"))
+	if err != nil || !bytes.Contains(kept, []byte("BEGIN PGP SIGNATURE")) {
+		t.Errorf("%v, want a signed .buildinfo outside the pool:\n%s", err, kept)
+	}
+	if pooled, err := filepath.Glob(filepath.Join(f.output, "pool", "main", "h", "hello", "*.buildinfo")); err != nil || len(pooled) > 0 {
+		t.Errorf("in the pool: %v, %v", pooled, err)
+	}
 	root, err := os.OpenRoot(f.output)
 	if err != nil {
 		t.Fatal(err)
@@ -258,6 +265,25 @@ func TestRefusals(t *testing.T) {
 		{"unsigned changes", func(t *testing.T, f *fixture, s *message.Sign) {
 			s.Files[2] = f.put(t, s.Changes, []byte("Format: 1.8\n"))
 		}, "signature of hello_1.0-1_amd64.changes"},
+		{"two distributions", func(t *testing.T, f *fixture, s *message.Sign) {
+			s.Files = s.Files[:2]
+			f.list(t, s, "bookworm trixie")
+		}, "2 distributions instead of one"},
+		{"another distribution", func(t *testing.T, f *fixture, s *message.Sign) {
+			s.Files = s.Files[:2]
+			f.list(t, s, "trixie")
+		}, "is for trixie, not bookworm"},
+		{"slash in a listed name", func(t *testing.T, f *fixture, s *message.Sign) {
+			good := s.Files[0]
+			s.Files = s.Files[:2]
+			s.Files[0].Name = "../" + good.Name
+			f.list(t, s, "bookworm")
+			s.Files[0] = good
+		}, "invalid file name"},
+		{"slash in a name", func(_ *testing.T, _ *fixture, s *message.Sign) { s.Files[0].Name = "../" + s.Files[0].Name }, "bad file name"},
+		{"unsigned buildinfo", func(t *testing.T, f *fixture, s *message.Sign) {
+			s.Files[1] = f.put(t, s.Files[1].Name, []byte("Format: 1.0\n"))
+		}, "signature of hello_1.0-1_amd64.buildinfo"},
 		{"unsigned package", func(t *testing.T, f *fixture, s *message.Sign) {
 			data, err := os.ReadFile(publishtest.MakeDeb(t, t.TempDir(), publishtest.Binary{Name: "hello", Version: "1.0-1", Arch: "amd64"}))
 			if err != nil {

@@ -163,9 +163,9 @@ func (l *lockstep) publishAll(ctx context.Context, g group, list []*held) error 
 // together makes one upload of several of the same source package.
 func together(uploads []publish.Upload) publish.Upload {
 	all := uploads[0]
-	all.Files = nil
+	all.Files, all.Buildinfo = nil, nil
 	for _, u := range uploads {
-		all.Files = append(all.Files, u.Files...)
+		all.Files, all.Buildinfo = append(all.Files, u.Files...), append(all.Buildinfo, u.Buildinfo...)
 		if all.Dsc == "" {
 			all.Dsc, all.SourceFiles = u.Dsc, u.SourceFiles
 		}

@@ -23,8 +23,8 @@ func refuse(format string, args ...any) error {
 	return &bot.Failure{Class: message.ClassPolicy, Reason: fmt.Sprintf(format, args...)}
 }
 
-// receive fetches the files of a signed build into dir and verifies them: signatures of .changes, .dsc and
-// packages, files listed against files given, codename against Distribution.
+// receive fetches the files of a signed build into dir and verifies them: signatures of .changes, .dsc,
+// .buildinfo and packages, files listed against files given, codename against Distribution.
 func (d *dist) receive(ctx context.Context, dir string, sign *message.Sign) (upload publish.Upload, err error) {
 	ring, err := trust.ReadKeyring(d.trust)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -57,6 +57,11 @@ func (d *dist) receive(ctx context.Context, dir string, sign *message.Sign) (upl
 				return upload, err
 			}
 			upload.Files = append(upload.Files, path)
+		case ".buildinfo":
+			if _, err := v.verifyText(a.Name); err != nil {
+				return upload, err
+			}
+			upload.Buildinfo = append(upload.Buildinfo, path)
 		}
 	}
 	if err := v.verifyChanges(); err != nil {

@@ -103,7 +103,7 @@ func contentType(name string) string {
 		return "application/gzip"
 	case ext == ".xz":
 		return "application/x-xz"
-	case ext == ".asc" || ext == ".gpg" || ext == ".dsc" || ext == ".sources",
+	case ext == ".asc" || ext == ".gpg" || ext == ".dsc" || ext == ".sources" || ext == ".buildinfo",
 		base == "Release" || base == "InRelease" || base == "Packages" || base == "Sources":
 		return "text/plain; charset=utf-8"
 	}

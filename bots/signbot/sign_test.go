@@ -294,6 +294,12 @@ func TestFaults(t *testing.T) {
 		{"codename", func(_ *testing.T, f *fixture) { f.build.Codename = "trixie" }, "is for bookworm, not trixie"},
 		{"source", func(_ *testing.T, f *fixture) { f.build.Source = "other" }, "is about hello, not other"},
 		{"version", func(_ *testing.T, f *fixture) { f.build.Version = "1.0-1" }, "is about version 1:1.0-1"},
+		{"two distributions", func(t *testing.T, f *fixture) {
+			f.edit(t, "Distribution: bookworm\n", "Distribution: bookworm trixie\n")
+		}, "2 distributions"},
+		{"another distribution", func(t *testing.T, f *fixture) { f.edit(t, "Distribution: bookworm\n", "Distribution: sid\n") }, "is for sid, not bookworm"},
+		{"slash in a listed name", func(t *testing.T, f *fixture) { f.edit(t, " hello_1.0-1_amd64.deb\n", " ../hello_1.0-1_amd64.deb\n") }, "invalid file name"},
+		{"slash in a name", func(_ *testing.T, f *fixture) { f.build.Files[1].Name = "../" + f.build.Files[1].Name }, "bad file name"},
 		{"no changes", func(_ *testing.T, f *fixture) { f.build.Changes = f.build.Files[1].Name }, "parse .changes"},
 		{"not listed", func(t *testing.T, f *fixture) {
 			f.build.Files = append(f.build.Files, f.put(t, f.write(t, "extra.deb", "x")))
@@ -334,6 +340,16 @@ func (f *fixture) replace(t *testing.T, i int, text string) {
 		files = append(files, filepath.Join(f.dir, a.Name))
 	}
 	f.build.Files[0] = f.put(t, f.write(t, f.build.Changes, changesText(t, files)))
+}
+
+// edit replaces old by new all over the .changes.
+func (f *fixture) edit(t *testing.T, old, new string) {
+	t.Helper()
+	text := string(f.fetch(t, f.build.Files[0]))
+	if !strings.Contains(text, old) {
+		t.Fatalf("no %q in the .changes", old)
+	}
+	f.build.Files[0] = f.put(t, f.write(t, f.build.Changes, strings.ReplaceAll(text, old, new)))
 }
 
 // TestTrouble checks that a store that cannot be read is trouble, not the package's fault.

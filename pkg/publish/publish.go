@@ -34,6 +34,7 @@ type Upload struct {
 	Files        []string // paths of .deb, .udeb and .ddeb
 	Dsc          string   // path of the .dsc; empty when another build has brought the source
 	SourceFiles  []string // paths of what the .dsc lists
+	Buildinfo    []string // paths of .buildinfo, kept below buildinfo/ and not among the packages
 }
 
 // Publication is what the repository shows after an upload.

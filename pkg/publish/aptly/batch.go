@@ -109,7 +109,8 @@ func (r *Repo) settleSome(ctx context.Context, batch []*request) (n int, err err
 	}
 	for _, q := range batch[:n] {
 		if !q.done {
-			q.done, q.publication = true, r.publication(s, q.candidates)
+			q.publication, q.err = r.publication(s, q.candidates), r.keepBuildinfo(s, q.upload)
+			q.done = true
 		}
 	}
 	return n, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/aptly-dev/aptly/deb"
 	"github.com/aptly-dev/aptly/utils"
 
+	"foundry/pkg/debian"
 	"foundry/pkg/publish"
 	"foundry/pkg/publish/aptly/contents"
 )
@@ -58,6 +59,11 @@ func read(ctx context.Context, s publish.Suite, upload publish.Upload) (list []*
 	}
 	if len(list) == 0 {
 		return nil, contents.Refuse(upload.Changes, "nothing to include")
+	}
+	for _, file := range upload.Buildinfo {
+		if base := path.Base(file); path.Ext(base) != ".buildinfo" || !debian.ValidFileName(base) {
+			return nil, contents.Refuse(file, "not the name of a .buildinfo")
+		}
 	}
 	return list, nil
 }

@@ -15,6 +15,7 @@
 // output folder:
 //
 //	pool/<component>/<prefix>/<source>/<file>    packages, linked from aptly's pool
+//	buildinfo/<component>/<prefix>/<source>/     how packages were built; outside the pool, never removed
 //	dists/<codename>                             symbolic link to a generation
 //	dists/.<codename>/<serial>/                  a generation: Release, InRelease, Release.gpg, indexes
 //	dists/.<codename>/by-hash/                   index files by SHA-256, shared by the generations

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"foundry/pkg/debian"
+	"foundry/pkg/publish"
 	"foundry/pkg/publish/aptly/disk"
 )
 
@@ -68,6 +70,27 @@ func (r *Repo) export() error {
 		}
 		if err := disk.WriteChanged(filepath.Join(r.opts.Output, r.opts.Archive+"-"+s.Codename+".sources"), b.Bytes()); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// keepBuildinfo keeps the .buildinfo files of an upload that is published, for whoever wants to build it
+// again. They stay for good. The first of a name stays: another says how the same packages were built
+// once more.
+func (r *Repo) keepBuildinfo(s *suite, upload publish.Upload) error {
+	dir := filepath.Join(r.opts.Output, "buildinfo", strings.TrimPrefix(debian.PoolDir(s.Component, upload.Source), "pool/"))
+	for _, file := range upload.Buildinfo {
+		target := filepath.Join(dir, filepath.Base(file))
+		if _, err := os.Stat(target); err == nil {
+			continue
+		}
+		r.step("keep " + filepath.Base(file))
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("keep %s: %w", filepath.Base(file), err)
+		}
+		if err := disk.CopyFile(file, target); err != nil {
+			return fmt.Errorf("keep %s: %w", filepath.Base(file), err)
 		}
 	}
 	return nil

@@ -247,58 +247,6 @@ func TestRollback(t *testing.T) {
 	}
 }
 
-// TestRetention keeps dropped packages for a while, and the lists of the last publishes.
-func TestRetention(t *testing.T) {
-	b := newBench(t)
-	b.include(t, "hello", "1.0-1")
-	b.include(t, "hello", "2.0-1")
-	old, orig := "pool/main/h/hello/hello_1.0-1_amd64.deb", "pool/main/h/hello/hello_2.0.orig.tar.xz"
-	for range keepRecords { // so that no list has the old version any more
-		if err := b.Refresh(t.Context(), 10*365*24*time.Hour); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b.clock = b.clock.Add(publish.DefaultRetain - time.Hour)
-	b.reopen(t)
-	if !b.has(old) {
-		t.Error("a package that was dropped not long ago is gone")
-	}
-	b.clock = b.clock.Add(2 * time.Hour)
-	if err := b.Refresh(t.Context(), time.Hour); err != nil {
-		t.Fatal(err)
-	}
-	if b.has(old) || !b.has(orig) {
-		t.Errorf("old there: %t, new there: %t", b.has(old), b.has(orig))
-	}
-	pooled, err := b.pool.FilepathList(nil)
-	if err != nil || len(pooled) != 4 {
-		t.Errorf("%v in the pool (%v), want the 4 files of one version", pooled, err)
-	}
-	b.shows(t, "hello 2.0-1")
-	b.reopen(t)
-	b.include(t, "hello", "2.0-2")
-	b.shows(t, "hello 2.0-2")
-}
-
-// TestByHashExpires keeps an index file for a day after it was last listed, however old it is.
-func TestByHashExpires(t *testing.T) {
-	b := newBench(t)
-	b.include(t, "hello", "1.0-1")
-	path := "dists/alpha/main/binary-amd64/by-hash/SHA256/" + b.suites["alpha"].release.Files["main/binary-amd64/Packages.xz"].SHA256
-	b.clock = b.clock.Add(5 * 24 * time.Hour)
-	b.include(t, "hello", "1.0-2")
-	b.clock = b.clock.Add(keepIndexes - time.Minute)
-	b.include(t, "hello", "1.0-3")
-	if !b.has(path) {
-		t.Error("an index file that was listed a day ago is gone")
-	}
-	b.clock = b.clock.Add(2 * time.Minute)
-	b.include(t, "hello", "1.0-4")
-	if b.has(path) {
-		t.Error("an index file that was listed more than a day ago is there")
-	}
-}
-
 // TestDates checks that dates never go back, also when the clock does.
 func TestDates(t *testing.T) {
 	b := newBench(t)

@@ -2,6 +2,7 @@ package publishtest
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -206,4 +207,36 @@ func testUdebs(t *testing.T, f *fixture) {
 	c.Source(t, "Types: deb\nURIs: "+c.uri+"\nSuites: alpha\nComponents: main/debian-installer\nSigned-By: "+filepath.Clean(key)+"\n")
 	c.Must(t, "apt-get", "update")
 	c.Must(t, "apt-get", "download", "hello-udeb", "hello-menu")
+}
+
+// kept checks that a .buildinfo of hello is there with that text, outside the pool.
+func (f *fixture) kept(t testing.TB, name, text string) {
+	t.Helper()
+	if got := read(t, filepath.Join(f.Output(f.dir), "buildinfo", "main", "h", "hello", name)); string(got) != text {
+		t.Errorf("%s is kept as %q, want %q", name, got, text)
+	}
+	if pooled, err := filepath.Glob(filepath.Join(f.Output(f.dir), "pool", "*", "*", "*", "*.buildinfo")); err != nil || len(pooled) > 0 {
+		t.Errorf("in the pool: %v, %v", pooled, err)
+	}
+}
+
+// testBuildinfo keeps the first .buildinfo of a name, and that of nothing that is refused.
+func testBuildinfo(t *testing.T, f *fixture) {
+	repo := f.open(t)
+	u := f.upload(t, "hello", "1.0-1", "amd64")
+	f.include(t, repo, u)
+	write(t, u.Buildinfo[0], "Format: 1.0\nBuild-Date: later\n")
+	f.include(t, repo, u)
+	f.kept(t, "hello_1.0-1_amd64.buildinfo", "Format: 1.0\n")
+	lower := f.upload(t, "hello", "0.9-1", "amd64")
+	f.refused(t, repo, lower, "higher version")
+	if _, err := os.Stat(filepath.Join(f.Output(f.dir), "buildinfo", "main", "h", "hello", "hello_0.9-1_amd64.buildinfo")); err == nil {
+		t.Error("the .buildinfo of a refused build is kept")
+	}
+	for _, name := range []string{"hello.deb", ".buildinfo", "-x.buildinfo"} {
+		bad := f.upload(t, "hello", "1.0-2", "amd64")
+		bad.Buildinfo[0] = filepath.Join(f.folder(t), name)
+		write(t, bad.Buildinfo[0], "Format: 1.0\n")
+		f.refused(t, repo, bad, "not the name of a .buildinfo")
+	}
 }

@@ -108,6 +108,12 @@ func (f *fixture) upload(t testing.TB, name, version string, arches ...string) p
 		u.Files = append(u.Files, MakeDeb(t, dir, b))
 	}
 	u.Dsc, u.SourceFiles = MakeSource(t, dir, name, version, "orig of "+name)
+	_, plain, found := strings.Cut(version, ":")
+	if !found {
+		plain = version
+	}
+	u.Buildinfo = []string{filepath.Join(dir, name+"_"+plain+"_"+arches[0]+".buildinfo")}
+	write(t, u.Buildinfo[0], "Format: 1.0\n")
 	return u
 }
 

@@ -63,6 +63,7 @@ func Run(t *testing.T, a Adapter) {
 		{"used sources", testUsedSources},
 		{"sources", testSources},
 		{"udebs", testUdebs},
+		{"buildinfo", testBuildinfo},
 		{"bad files", testBadFiles},
 		{"refresh", testRefresh},
 		{"concurrent", testConcurrent},

@@ -288,6 +288,7 @@ func testKilled(t *testing.T, f *fixture) {
 		repo = f.open(t)
 		f.consistent(t, "alpha")
 		f.include(t, repo, second)
+		f.kept(t, "hello_1.0-2_amd64.buildinfo", "Format: 1.0\n")
 		f.lists(t, "alpha", amd64, "hello 1.0-2 amd64", "hello-data 1.0-2 all")
 		f.lists(t, "alpha", sources, "hello 1.0-2")
 		if n%5 == 0 || finished {
