@@ -26,6 +26,7 @@ type options struct {
 	committers    string
 	indep         string
 	latestOnly    bool
+	tarballs      []string
 	compression   string
 	profiles      []string
 	buildOptions  []string
@@ -88,6 +89,7 @@ func (o *options) declare(fs *pflag.FlagSet) {
 	fs.StringVar(&o.committers, "committers", "", "keyring `file` of those who may sign commits (default \"trust/committers.asc\" in the state folder)")
 	fs.StringVar(&o.indep, "indep-architecture", "amd64", "architecture whose build also makes the arch:all packages")
 	fs.BoolVar(&o.latestOnly, "latest-only", false, "pass over commits that a newer one on the same branch has overtaken")
+	fs.StringArrayVar(&o.tarballs, "tarballs", nil, "`folder` to look for orig tarballs in; may be given several times (a repository given as a local path also has those beside it)")
 	fs.StringVar(&o.compression, "compression", "", "of orig tarballs made here: xz, gz, bz2 or lzma (default: as debian/gbp.conf says, else xz, for format 1.0 gz)")
 	fs.StringArrayVar(&o.profiles, "build-profile", nil, "build `profile` to build with, such as nocheck; may be given several times")
 	fs.StringArrayVar(&o.buildOptions, "build-option", nil, "word of DEB_BUILD_OPTIONS to build with, such as nocheck; may be given several times")

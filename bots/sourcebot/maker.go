@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,14 +78,9 @@ func (m *maker) make(ctx context.Context, log *bot.Log) ([]bot.Result, error) {
 	if err := os.Mkdir(work, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
-	if !p.Format.Native(p.Top.Version) {
-		search := &sourcepackage.Search{
-			Mirror: m.mirror, Tools: t, Commit: m.commit.Hash, Source: p.Top.Source, Version: p.Top.Version,
-			GBP: p.GBP, Compression: m.compressionFor(p.Format, p.GBP), Dir: work,
-		}
-		if err := search.Find(ctx); err != nil {
-			return nil, err
-		}
+	fit, err := m.origs(ctx, t, fresh, work, p)
+	if err != nil {
+		return nil, err
 	}
 	results := make([]bot.Result, 0, len(releases))
 	for _, r := range releases {
@@ -92,6 +88,9 @@ func (m *maker) make(ctx context.Context, log *bot.Log) ([]bot.Result, error) {
 			if fresh, err = m.checkout(ctx); err != nil {
 				return nil, err
 			}
+		}
+		if err := m.fit(fresh, fit); err != nil {
+			return nil, err
 		}
 		result, err := m.makeOne(ctx, t, work, fresh, p, r)
 		if err != nil {
@@ -109,16 +108,50 @@ func (m *maker) checkout(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("make folder: %w", err)
 	}
-	if err := m.mirror.Checkout(ctx, m.commit.Hash, dir); err != nil {
-		return "", sourcepackage.GitFault(err)
+	if err := sourcepackage.Export(ctx, m.mirror, m.commit.Hash, dir, m.job.Dir); err != nil {
+		return "", err
 	}
 	return dir, sourcepackage.Guard(dir, m.commit.Time)
+}
+
+// origs puts the orig tarballs into work, if the package has any, and returns how the tree fits to them.
+func (m *maker) origs(ctx context.Context, t *sourcepackage.Runner, tree, work string, p *sourcepackage.Packaging) (*sourcepackage.Layout, error) {
+	if p.Format.Native(p.Top.Version) {
+		return nil, sourcepackage.CheckNative(tree)
+	}
+	search := &sourcepackage.Search{
+		Mirror: m.mirror, Tools: t, Commit: m.commit.Hash, Tree: tree, Source: p.Top.Source, Version: p.Top.Version, Since: p.Since,
+		Format: p.Format, GBP: p.GBP, Compression: m.compressionFor(p.Format, p.GBP), Folders: m.tarballs, Dir: work,
+	}
+	if beside := sourcepackage.FolderOf(m.about.Repository); beside != "" {
+		search.Folders = append(slices.Clone(m.tarballs), beside)
+	}
+	found, err := search.Find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return search.Layout(ctx, found)
+}
+
+// fit makes an exported tree fit to the orig tarballs.
+func (m *maker) fit(tree string, layout *sourcepackage.Layout) error {
+	if layout == nil {
+		return nil
+	}
+	if err := layout.Fit(tree); err != nil {
+		return err
+	}
+	return sourcepackage.Guard(tree, m.commit.Time)
 }
 
 // makeOne makes the package for one codename of an exported tree, which is used up.
 func (m *maker) makeOne(ctx context.Context, t *sourcepackage.Runner, work, tree string, p *sourcepackage.Packaging, r release) (bot.Result, error) {
 	begun := time.Now()
-	named := filepath.Join(work, p.Top.Source+"-"+r.version.WithoutEpoch())
+	version := r.version.WithoutEpoch()
+	if !p.Format.Native(p.Top.Version) {
+		version = r.version.Upstream // as dpkg-source likes it
+	}
+	named := filepath.Join(work, p.Top.Source+"-"+version)
 	if err := os.Rename(tree, named); err != nil {
 		return bot.Result{}, fmt.Errorf("name tree: %w", err)
 	}

@@ -195,7 +195,7 @@ func TestMissingOrig(t *testing.T) {
 	ref := r.commit()
 	b := newBench(t, "--codename", "bookworm", "--allow-unsigned")
 	_, err := b.make(r, "main", ref)
-	wantFailure(t, err, message.ClassPackage, "no orig tarball of hello 1.0: looked for branch pristine-tar, tag v1.0, branch vendor", "pristine-tar commit hello_1.0.orig.tar.xz")
+	wantFailure(t, err, message.ClassPackage, "no orig tarball of hello 1.0: looked for branch pristine-tar, folder "+filepath.Dir(r.dir)+", tag v1.0, branch vendor", "pristine-tar commit hello_1.0.orig.tar.xz")
 
 	// A tag that is pushed later is found, though the commit is in the mirror already.
 	r.git("tag", "v1.0", ref)

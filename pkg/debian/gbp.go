@@ -2,40 +2,63 @@ package debian
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-// A GBP is what foundry honors of debian/gbp.conf (gbp.conf(5)).
+// A Switch is an option that may be left open.
+type Switch int8
+
+// What a Switch can be.
+const (
+	Open Switch = iota
+	On
+	Off
+)
+
+// A GBP is what foundry honors of git-buildpackage's configuration (gbp.conf(5)). What the files do not say
+// is empty, nil or Open.
 type GBP struct {
-	PristineTar    bool     // default false
-	UpstreamTag    string   // default "upstream/%(version)s"
-	UpstreamBranch string   // default "upstream"
-	DebianBranch   string   // where the packaging is; empty where it is not said
+	PristineTar    Switch   // tarballs come from the branch pristine-tar
+	UpstreamTag    string   // format of tags, see TagName; git-buildpackage's default is "upstream/%(version)s"
+	UpstreamBranch string   // git-buildpackage's default is "upstream"
+	UpstreamTree   string   // "TAG" (git-buildpackage's default), "BRANCH", "SLOPPY", or a commit, tag or branch
+	DebianBranch   string   // where the packaging is
 	Components     []string // additional tarballs
-	Compression    string   // "gz", "bz2", "lzma", "xz", or "" where it is left open
+	Compression    string   // "gz", "bz2", "lzma" or "xz"
+	Level          string   // of compression, "0" to "9"
+	Signatures     Switch   // tarballs come with upstream's signatures
+	Submodules     Switch   // are part of the upstream tree
+	Overlay        Switch   // the branch has the packaging alone, which goes over the upstream source
+	TarballDir     string   // where the maintainer keeps tarballs
 }
 
-// DefaultGBP is what holds without a gbp.conf.
-func DefaultGBP() GBP {
-	return GBP{UpstreamTag: "upstream/%(version)s", UpstreamBranch: "upstream"}
-}
-
-// ParseGBP reads a gbp.conf: the sections DEFAULT, git-buildpackage (an old name) and buildpackage,
-// the later over the earlier. Options it does not know are passed over.
-func ParseGBP(data []byte) (GBP, error) {
-	g := DefaultGBP()
-	if len(data) > 64<<10 {
-		return g, fmt.Errorf("parse gbp.conf: %d bytes", len(data))
+// ParseGBP reads files of git-buildpackage's configuration, of which a later one counts more: the sections
+// DEFAULT, gbp-buildpackage and git-buildpackage (old names) and buildpackage, the later over the earlier.
+// Options it does not know are passed over.
+func ParseGBP(files ...[]byte) (GBP, error) {
+	var g GBP
+	all := map[string]map[string]string{}
+	for _, data := range files {
+		if len(data) > 64<<10 {
+			return g, fmt.Errorf("parse gbp.conf: %d bytes", len(data))
+		}
+		sections, err := parseINI(string(data))
+		if err != nil {
+			return g, fmt.Errorf("parse gbp.conf: %w", err)
+		}
+		for name, section := range sections {
+			if all[name] == nil {
+				all[name] = map[string]string{}
+			}
+			maps.Copy(all[name], section)
+		}
 	}
-	sections, err := parseINI(string(data))
-	if err != nil {
-		return g, fmt.Errorf("parse gbp.conf: %w", err)
-	}
-	for _, section := range []string{"default", "git-buildpackage", "buildpackage"} {
-		for key, value := range sections[section] {
-			if err := g.set(key, value); err != nil {
+	for _, section := range []string{"default", "gbp-buildpackage", "git-buildpackage", "buildpackage"} {
+		for _, key := range slices.Sorted(maps.Keys(all[section])) {
+			if err := g.set(key, all[section][key]); err != nil {
 				return g, fmt.Errorf("parse gbp.conf: option %s: %w", key, err)
 			}
 		}
@@ -45,27 +68,51 @@ func ParseGBP(data []byte) (GBP, error) {
 
 func (g *GBP) set(key, value string) error {
 	// Older gbp.conf files double the percent signs, which its parser once needed.
-	plain := strings.ReplaceAll(value, "%%(", "%(")
+	plain := strings.ReplaceAll(value, "%%", "%")
 	switch key {
 	case "pristine-tar":
-		switch strings.ToLower(value) {
-		case "true", "yes", "on", "1":
-			g.PristineTar = true
-		case "false", "no", "off", "0":
-			g.PristineTar = false
-		default:
-			return fmt.Errorf("%s is neither true nor false", quote(value))
-		}
+		return setSwitch(&g.PristineTar, value)
+	case "upstream-signatures":
+		return setSwitch(&g.Signatures, value)
+	case "submodules":
+		return setSwitch(&g.Submodules, value)
+	case "overlay":
+		return setSwitch(&g.Overlay, value)
 	case "upstream-tag":
 		g.UpstreamTag = plain
 	case "upstream-branch":
 		g.UpstreamBranch = value
+	case "upstream-tree":
+		g.UpstreamTree = plain
 	case "debian-branch":
 		g.DebianBranch = value
+	case "tarball-dir":
+		g.TarballDir = value
 	case "compression":
 		return g.setCompression(value)
-	case "component":
+	case "compression-level":
+		if len(value) > 1 || strings.Trim(value, "0123456789") != "" {
+			return fmt.Errorf("%s is not a level from 0 to 9", quote(value))
+		}
+		g.Level = value
+	case "component", "components":
 		return g.setComponents(value)
+	}
+	return nil
+}
+
+// setSwitch reads a boolean as git-buildpackage does, with a comment after it, or "auto".
+func setSwitch(s *Switch, value string) error {
+	word, _, _ := strings.Cut(value, " #")
+	switch strings.ToLower(strings.TrimSpace(word)) {
+	case "true", "yes", "on", "1":
+		*s = On
+	case "false", "no", "off", "0":
+		*s = Off
+	case "auto":
+		*s = Open
+	default:
+		return fmt.Errorf("%s is neither true nor false", quote(value))
 	}
 	return nil
 }

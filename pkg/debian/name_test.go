@@ -3,8 +3,6 @@ package debian
 import (
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestNames(t *testing.T) {
@@ -57,59 +55,4 @@ func TestParseFormat(t *testing.T) {
 			t.Errorf("%q: %q", text, got)
 		}
 	}
-}
-
-func TestParseGBP(t *testing.T) {
-	got, err := ParseGBP([]byte("# x\n[DEFAULT]\npristine-tar = True\nupstream-tag = v%(version%~%-)s\ndebian-branch: debian/sid\n[buildpackage]\nupstream-tag = release-%%(version)s\n" +
-		"component = ['core',\n   'docs']\ncompression = xz\n[import-orig]\nupstream-branch = never\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := GBP{
-		PristineTar: true, UpstreamTag: "release-%(version)s", UpstreamBranch: "upstream", DebianBranch: "debian/sid", Components: []string{"core", "docs"}, Compression: "xz",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-	for _, text := range []string{"[DEFAULT]\npristine-tar = perhaps\n", "x = y\n", "[DEFAULT\n", "[DEFAULT]\njust words\n", "[DEFAULT]\ncomponent = ../x\n", "[DEFAULT]\ncompression = rar\n"} {
-		if _, err := ParseGBP([]byte(text)); err == nil {
-			t.Errorf("%q is taken", text)
-		}
-	}
-}
-
-func TestTagName(t *testing.T) {
-	for _, test := range [][3]string{
-		{"upstream/%(version)s", "1.0", "upstream/1.0"},
-		{"upstream/%(version)s", "1.0~rc1", "upstream/1.0_rc1"},
-		{"debian/%(version)s", "1:1.0-1", "debian/1%1.0-1"},
-		{"v%(version%~%-)s", "1.0~rc1", "v1.0-rc1"},
-		{"%(version%.%_)s", "1.0.2", "1_0_2"},
-		{"v%(hversion)s", "1.0.2", "v1-0-2"},
-		{"upstream/%(version)s", "1..2", "upstream/1.#.2"},
-		{"upstream/%(version)s", "1...2", "upstream/1.#.#.2"},
-		{"upstream/%(version)s", "1.", "upstream/1.#"},
-		{"upstream/%(version)s", "1.lock", "upstream/1.#lock"},
-		{"plain", "1.0", "plain"},
-	} {
-		if got := TagName(test[0], test[1]); got != test[2] {
-			t.Errorf("%s with %s: %s, want %s", test[0], test[1], got, test[2])
-		}
-	}
-}
-
-func FuzzGBP(f *testing.F) {
-	f.Add([]byte("[DEFAULT]\nupstream-tag = v%(version%~%-)s\ncomponent = a\n  b\n"), "1.0~rc1")
-	f.Fuzz(func(t *testing.T, data []byte, version string) {
-		g, err := ParseGBP(data)
-		if err != nil {
-			return
-		}
-		for _, c := range g.Components {
-			if !ValidComponent(c) {
-				t.Fatalf("believed component %q", c)
-			}
-		}
-		TagName(g.UpstreamTag, version)
-	})
 }

@@ -2,12 +2,10 @@ package sourcepackage
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"foundry/pkg/debian"
 	"foundry/pkg/gitrepo"
@@ -16,146 +14,123 @@ import (
 
 // A Search finds or makes the orig tarballs of an upstream version and puts them into a folder.
 // Revisions of that version must get the same bytes, so what is kept by pristine-tar comes first,
-// then what is named by a tag, then the upstream branch as far as the commit has it merged.
+// then tarballs that lie in a folder, and only then are some made of upstream's history.
 type Search struct {
 	Mirror      *gitrepo.Mirror
 	Tools       *Runner
-	Commit      string // of the packaging
+	Commit      string      // of the packaging
+	Tree        string      // folder with that commit's tree
+	Submodules  []Submodule // that are in it
 	Source      string
 	Version     debian.Version
+	Since       time.Time // when the upstream version was first packaged
+	Format      debian.Format
 	GBP         debian.GBP
-	Compression string // of what is made here, see Compressions
-	Dir         string // where the tarballs are put
+	Compression string   // of what is made here, see Compressions
+	Folders     []string // that may hold tarballs
+	Dir         string   // where the tarballs are put
 
 	looked []string // where it was looked for, for a person
 }
 
-// Find puts the tarballs into place. When there are none, the remote repository is asked once more, since
-// tags and branches may have been pushed after the commit.
-func (s *Search) Find(ctx context.Context) error {
-	for _, refresh := range []bool{false, true} {
-		if refresh {
-			if err := s.refresh(ctx); err != nil {
-				return err
-			}
-		}
-		s.looked = nil
-		for _, way := range []func(context.Context) (bool, error){s.fromPristineTar, s.fromTag, s.fromBranch} {
-			found, err := way(ctx)
-			if found || err != nil {
-				return err
-			}
-		}
-	}
-	return PackageFault(fmt.Sprintf("no orig tarball of %s %s: looked for %s", s.Source, s.Version.Upstream, strings.Join(s.looked, ", ")),
-		fmt.Sprintf("push one of them, say in debian/gbp.conf (upstream-tag, upstream-branch) what they are called, or commit the tarball with: pristine-tar commit %s",
-			debian.OrigName(s.Source, s.Version, "", s.Compression)))
+// Origs are the tarballs that were found.
+type Origs struct {
+	Names []string // of the files, the main tarball first
+	Made  bool     // here, of upstream's history
 }
 
-// refresh fetches tags and branches anew.
-func (s *Search) refresh(ctx context.Context) error {
-	err := s.Mirror.Refresh(ctx, s.GBP.UpstreamBranch)
-	if errors.Is(err, git.ErrNoBranch) {
-		err = s.Mirror.Refresh(ctx)
+// Find puts the tarballs into place. The remote repository is asked for tags and branches as they are now,
+// since they may have been pushed after the commit.
+func (s *Search) Find(ctx context.Context) (*Origs, error) {
+	if s.Format == debian.Format1 && s.GBP.Components != nil {
+		return nil, PackageFault("debian/gbp.conf has components, but source format 1.0 takes one orig tarball", `write "3.0 (quilt)" into debian/source/format`)
 	}
-	if err != nil {
+	if s.GBP.TarballDir != "" {
+		fmt.Fprintf(s.Tools.log, "note: tarball-dir of debian/gbp.conf is a folder of the maintainer's and is not looked at; sourcebot has --tarballs\n")
+	}
+	if err := s.refresh(ctx); err != nil {
+		return nil, err
+	}
+	for _, way := range []func(context.Context) (*Origs, error){s.fromPristineTar, s.fromFolders, s.fromHistory} {
+		if found, err := way(ctx); found != nil || err != nil {
+			return found, err
+		}
+	}
+	return nil, PackageFault(fmt.Sprintf("no orig tarball of %s %s: looked for %s", s.Source, s.Version.Upstream, strings.Join(s.looked, ", ")), s.missingHint())
+}
+
+// missingHint says what a maintainer can do when there is no tarball.
+func (s *Search) missingHint() string {
+	name := debian.OrigName(s.Source, s.Version, "", s.Compression)
+	if s.GBP.PristineTar == debian.On {
+		return fmt.Sprintf("debian/gbp.conf has pristine-tar = True: push the branch after: pristine-tar commit %s", name)
+	}
+	return fmt.Sprintf("push one of them, say in debian/gbp.conf (upstream-tag, upstream-branch, upstream-tree) what they are called, or commit the tarball with: pristine-tar commit %s", name)
+}
+
+// refresh fetches all heads that the tarballs may be made of.
+func (s *Search) refresh(ctx context.Context) error {
+	names := []string{"pristine-tar"}
+	if s.GBP.PristineTar != debian.On {
+		names = append(names, s.branches()...)
+		names = append(names, s.namedHeads()...)
+		for _, tag := range s.tags() {
+			names = append(names, "tags/"+tag)
+		}
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !git.ValidName(name) })
+	if err := s.Mirror.Refresh(ctx, names...); err != nil {
 		return GitFault(err)
 	}
 	return nil
 }
 
-// fromTag makes the tarballs of the tag of the upstream version.
-func (s *Search) fromTag(ctx context.Context) (bool, error) {
-	if s.GBP.PristineTar {
-		return false, nil // the maintainer says that only the original bytes will do
+// accepted lists the compressions that the source format takes.
+func (s *Search) accepted() []string {
+	if s.Format == debian.Format1 {
+		return []string{"gz"}
 	}
-	tag := debian.TagName(s.GBP.UpstreamTag, s.Version.Upstream)
-	s.looked = append(s.looked, "tag "+tag)
-	commit, err := s.Mirror.Resolve(ctx, "tags/"+tag)
-	if errors.Is(err, git.ErrNoBranch) {
-		return false, nil
-	}
-	if err != nil {
-		return false, GitFault(err)
-	}
-	fmt.Fprintf(s.Tools.log, "orig tarball from tag %s (commit %s)\n", tag, commit)
-	return true, s.makeAll(ctx, commit)
+	return Compressions()
 }
 
-// fromBranch makes the tarballs of the newest commit of the upstream branch that the packaging has
-// merged, which stays the same when the branch moves on; where the two share no history, of its head.
-func (s *Search) fromBranch(ctx context.Context) (bool, error) {
-	if s.GBP.PristineTar {
-		return false, nil
+// choose picks of the files of a folder or branch, by their names, the tarballs of the version: the main
+// one, those of the components that debian/gbp.conf lists, and of others that the tree has a place for. It
+// returns nil when there is no main one that the format takes.
+func (s *Search) choose(files []string) ([]string, error) {
+	prefix := s.Source + "_" + s.Version.Upstream + ".orig"
+	found := map[string][]string{}
+	for _, f := range files {
+		rest, ok := strings.CutPrefix(f, prefix)
+		component, compression, tar := strings.Cut(rest, ".tar.")
+		if !ok || !tar || !slices.Contains(s.accepted(), compression) {
+			continue
+		}
+		if component != "" {
+			if component, ok = strings.CutPrefix(component, "-"); !ok || !debian.ValidComponent(component) {
+				continue
+			}
+		}
+		found[component] = append(found[component], compression)
 	}
-	s.looked = append(s.looked, "branch "+s.GBP.UpstreamBranch)
-	head, err := s.Mirror.Resolve(ctx, s.GBP.UpstreamBranch)
-	if errors.Is(err, git.ErrNoBranch) {
-		return false, nil
+	if found[""] == nil {
+		return nil, nil
 	}
-	if err != nil {
-		return false, GitFault(err)
-	}
-	base, err := s.mergeBase(ctx, head)
-	if err != nil {
-		return false, err
-	}
-	switch base {
-	case s.Commit:
-		s.looked[len(s.looked)-1] += " (which has the packaging merged, so it is not the upstream source)"
-		return false, nil
-	case "":
-		fmt.Fprintf(s.Tools.log, "warning: branch %s shares no history with the commit: its head is taken, which may change\n", s.GBP.UpstreamBranch)
-		base = head
-	}
-	fmt.Fprintf(s.Tools.log, "orig tarball from branch %s (commit %s)\n", s.GBP.UpstreamBranch, base)
-	return true, s.makeAll(ctx, base)
-}
-
-// mergeBase returns the newest commit that both have, "" for none.
-func (s *Search) mergeBase(ctx context.Context, head string) (string, error) {
-	out, err := s.Tools.output(ctx, 1<<20, call{
-		dir: s.Tools.temp, env: []string{"GIT_DIR=" + s.Mirror.Dir()}, args: []string{"git", "merge-base", s.Commit, head},
-	})
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == 1 {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("find common history: %w", err)
-	}
-	return strings.TrimSpace(out), nil
-}
-
-// makeAll makes the main tarball and those of the components, which are folders of the same tree.
-func (s *Search) makeAll(ctx context.Context, commit string) error {
-	main := selection{
-		prefix: s.Source + "-" + s.Version.Upstream,
-		except: append([]string{"debian"}, s.GBP.Components...),
-	}
-	if err := s.make(ctx, commit, main, ""); err != nil {
-		return err
-	}
+	names := []string{debian.OrigName(s.Source, s.Version, "", s.preferred(found[""]))}
 	for _, component := range s.GBP.Components {
-		if err := s.make(ctx, commit, selection{prefix: component, only: component}, component); err != nil {
-			return err
+		if found[component] == nil {
+			return nil, PackageFault(fmt.Sprintf("there is %s, but no tarball of component %s, which debian/gbp.conf lists", names[0], component), "add "+debian.OrigName(s.Source, s.Version, component, s.preferred(found[""]))+" beside it, or remove it from debian/gbp.conf")
 		}
 	}
-	return nil
-}
-
-func (s *Search) make(ctx context.Context, commit string, what selection, component string) error {
-	path := filepath.Join(s.Dir, debian.OrigName(s.Source, s.Version, component, s.Compression))
-	made, err := makeTarball(ctx, s.Tools, s.Mirror, commit, what, path)
-	switch {
-	case err != nil:
-		return err
-	case !made && component != "":
-		return PackageFault(fmt.Sprintf("component %s of debian/gbp.conf is no folder of upstream commit %s", component, commit), "remove it from debian/gbp.conf, or add the folder to the upstream source")
-	case !made:
-		return PackageFault(fmt.Sprintf("upstream commit %s has no files beside debian", commit), "look at upstream-tag and upstream-branch in debian/gbp.conf")
+	delete(found, "")
+	for component, compressions := range found {
+		if s.Format != debian.Format1 && (slices.Contains(s.GBP.Components, component) || hasPlace(s.Tree, component)) {
+			names = append(names, debian.OrigName(s.Source, s.Version, component, s.preferred(compressions)))
+		} else {
+			fmt.Fprintf(s.Tools.log, "note: component %s is passed over: debian/gbp.conf does not list it, and the commit has no such folder\n", component)
+		}
 	}
-	return nil
+	slices.Sort(names[1:])
+	return names, nil
 }
 
 // preferred is the compression that counts when one tarball is there in several.
@@ -166,4 +141,13 @@ func (s *Search) preferred(found []string) string {
 		}
 	}
 	return ""
+}
+
+// signature decides whether upstream's signature of a tarball goes into the package.
+func (s *Search) signature(name string, there bool) (bool, error) {
+	if !there && s.GBP.Signatures == debian.On {
+		return false, PackageFault(fmt.Sprintf("there is no signature %s.asc, which upstream-signatures of debian/gbp.conf asks for", name),
+			fmt.Sprintf("add it: pristine-tar commit -s %s.asc %s", name, name))
+	}
+	return there && s.GBP.Signatures != debian.Off, nil
 }

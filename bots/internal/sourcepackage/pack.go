@@ -2,12 +2,14 @@ package sourcepackage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"foundry/pkg/artifact"
+	"foundry/pkg/bot"
 	"foundry/pkg/debian"
 	"foundry/pkg/message"
 )
@@ -24,9 +26,10 @@ func (t *Runner) Pack(ctx context.Context, work, tree, source string, version de
 		}
 	}
 	// One thread, for with several xz writes other bytes.
-	err := t.run(ctx, call{dir: work, args: []string{"dpkg-source", "--threads-max=1", "-b", filepath.Base(tree)}})
+	output := &tail{limit: maxComplaint}
+	err := t.run(ctx, call{dir: work, output: output, args: []string{"dpkg-source", "--threads-max=1", "-b", filepath.Base(tree)}})
 	if err != nil {
-		return "", toolFault(ctx, err, packHint(err.Error()))
+		return "", packFault(ctx, err, string(output.text))
 	}
 	dsc := filepath.Join(work, debian.DscName(source, version))
 	if _, err := os.Stat(dsc); err != nil {
@@ -35,15 +38,14 @@ func (t *Runner) Pack(ctx context.Context, work, tree, source string, version de
 	return dsc, nil
 }
 
-// packHint says what to do about dpkg-source's more usual complaints.
-func packHint(complaint string) string {
-	switch {
-	case strings.Contains(complaint, "unexpected upstream changes"), strings.Contains(complaint, "unrepresentable changes"):
-		return "the branch differs from the orig tarball outside of debian: make patches of the changes in debian/patches, or tag the upstream version that the branch has"
-	case strings.Contains(complaint, "patch"), strings.Contains(complaint, "LC_ALL=C patch"):
-		return "refresh debian/patches against the orig tarball: quilt push -a --refresh"
+// packFault explains a failure of dpkg-source.
+func packFault(ctx context.Context, err error, output string) error {
+	err = toolFault(ctx, err, "")
+	var failure *bot.Failure
+	if errors.As(err, &failure) {
+		failure.Reason, failure.Hint = explain(output, strings.TrimPrefix(failure.Reason, "dpkg-source: "))
 	}
-	return "try: dpkg-source -b . in a clean checkout of the commit"
+	return err
 }
 
 // prepend puts an entry on top of the changelog. What was there is replaced and not written through, so

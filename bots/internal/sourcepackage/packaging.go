@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"foundry/pkg/debian"
 )
@@ -16,6 +17,7 @@ type Packaging struct {
 	Top    debian.Entry // newest of the changelog
 	Format debian.Format
 	GBP    debian.GBP
+	Since  time.Time // date of the first of the newest entries that have the same upstream version
 }
 
 // maxRead is how many bytes a file of the debian folder may have to be read here.
@@ -39,6 +41,14 @@ func ReadPackaging(tree string) (*Packaging, error) {
 		return nil, PackageFault("debian/changelog: "+strings.TrimPrefix(err.Error(), "parse changelog: "), "dpkg-parsechangelog shows what dpkg makes of it; see deb-changelog(5)")
 	}
 	p.Top = changelog.Top()
+	for _, entry := range changelog {
+		if entry.Version.Upstream != p.Top.Version.Upstream || entry.Version.Epoch != p.Top.Version.Epoch {
+			break
+		}
+		if !entry.Date.IsZero() {
+			p.Since = entry.Date
+		}
+	}
 	control, err := readPart(root, "debian/control", true)
 	if err != nil {
 		return nil, err
@@ -65,12 +75,16 @@ func (p *Packaging) readOptional(root *os.Root) error {
 	if p.Format, err = debian.ParseFormat(format); err != nil {
 		return PackageFault("debian/source/format: "+strings.TrimPrefix(err.Error(), "parse source format: "), "write one of: 3.0 (quilt), 3.0 (native), 1.0")
 	}
-	gbp, err := readPart(root, "debian/gbp.conf", false)
-	if err != nil {
-		return err
-	}
-	if p.GBP, err = debian.ParseGBP(gbp); err != nil {
-		return PackageFault("debian/gbp.conf: "+strings.TrimPrefix(err.Error(), "parse gbp.conf: "), "see gbp.conf(5)")
+	var configured [][]byte
+	for _, name := range []string{".gbp.conf", "debian/gbp.conf"} {
+		text, err := readPart(root, name, false)
+		if err != nil {
+			return err
+		}
+		configured = append(configured, text)
+		if p.GBP, err = debian.ParseGBP(configured...); err != nil {
+			return PackageFault(name+": "+strings.TrimPrefix(err.Error(), "parse gbp.conf: "), "see gbp.conf(5)")
+		}
 	}
 	v := p.Top.Version
 	switch {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -19,35 +18,51 @@ const maxListing = 64 << 20
 
 // fromPristineTar makes the tarballs that the branch pristine-tar has deltas of, bit by bit, and takes
 // upstream's signatures of them from there.
-func (s *Search) fromPristineTar(ctx context.Context) (bool, error) {
+func (s *Search) fromPristineTar(ctx context.Context) (*Origs, error) {
+	if s.GBP.PristineTar == debian.Off {
+		return nil, nil
+	}
 	tip, err := s.Mirror.Resolve(ctx, "pristine-tar")
 	if errors.Is(err, git.ErrNoBranch) {
 		s.looked = append(s.looked, "branch pristine-tar")
-		return false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return false, GitFault(err)
+		return nil, GitFault(err)
 	}
 	p := &pristineTar{Search: s, tip: tip, repository: filepath.Join(s.Tools.temp, "pristine.git")}
-	if err := p.borrow(); err != nil {
-		return false, err
+	if err := borrow(p.repository, s.Mirror, tip); err != nil {
+		return nil, err
 	}
 	defer os.RemoveAll(p.repository)
 	files, err := p.list(ctx, tip)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	tarballs := p.tarballs(files)
-	if len(tarballs) == 0 {
-		s.looked = append(s.looked, debian.OrigName(s.Source, s.Version, "", "*")+" in branch pristine-tar")
-		return false, nil
-	}
-	for _, name := range tarballs {
-		if err := p.checkout(ctx, name, slices.Contains(files, name+".asc")); err != nil {
-			return false, err
+	var deltas []string
+	for _, f := range files {
+		if name, ok := strings.CutSuffix(f, ".delta"); ok {
+			deltas = append(deltas, name)
 		}
 	}
-	return true, nil
+	tarballs, err := s.choose(deltas)
+	if err != nil {
+		return nil, err
+	}
+	if tarballs == nil {
+		s.looked = append(s.looked, debian.OrigName(s.Source, s.Version, "", "*")+" in branch pristine-tar")
+		return nil, nil
+	}
+	for _, name := range tarballs {
+		signed, err := s.signature(name, slices.Contains(files, name+".asc"))
+		if err != nil {
+			return nil, err
+		}
+		if err := p.checkout(ctx, name, signed); err != nil {
+			return nil, err
+		}
+	}
+	return &Origs{Names: tarballs}, nil
 }
 
 // pristineTar is one use of the branch. It works in a repository of its own that borrows the mirror's
@@ -58,28 +73,8 @@ type pristineTar struct {
 	repository string // its folder
 }
 
-func (p *pristineTar) borrow() error {
-	config := "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
-	if len(p.tip) == 64 {
-		config = "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tobjectformat = sha256\n"
-	}
-	for name, text := range map[string]string{
-		"HEAD": "ref: refs/heads/none\n", "config": config, "refs/heads/pristine-tar": p.tip + "\n",
-		"objects/info/alternates": filepath.Join(p.Mirror.Dir(), "objects") + "\n",
-	} {
-		path := filepath.Join(p.repository, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return fmt.Errorf("make repository: %w", err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			return fmt.Errorf("make repository: %w", err)
-		}
-	}
-	return nil
-}
-
 func (p *pristineTar) git(ctx context.Context, args ...string) (string, error) {
-	return p.Tools.output(ctx, maxListing, call{dir: p.Tools.temp, env: []string{"GIT_DIR=" + p.repository}, args: append([]string{"git"}, args...)})
+	return p.Tools.output(ctx, maxListing, call{dir: p.Tools.temp, env: gitEnv(p.repository), args: append([]string{"git"}, args...)})
 }
 
 func (p *pristineTar) list(ctx context.Context, tree string) ([]string, error) {
@@ -88,26 +83,6 @@ func (p *pristineTar) list(ctx context.Context, tree string) ([]string, error) {
 		return nil, fmt.Errorf("list branch pristine-tar: %w", err)
 	}
 	return strings.Split(strings.TrimRight(out, "\x00"), "\x00"), nil
-}
-
-// tarballs chooses which to make: the main one and one of each component.
-func (p *pristineTar) tarballs(files []string) []string {
-	name := regexp.MustCompile("^" + regexp.QuoteMeta(p.Source+"_"+p.Version.Upstream) + `\.orig(?:-([A-Za-z0-9][-A-Za-z0-9]*))?\.tar\.(xz|gz|bz2|lzma)\.delta$`)
-	found := map[string][]string{}
-	for _, f := range files {
-		if m := name.FindStringSubmatch(f); m != nil {
-			found[m[1]] = append(found[m[1]], m[2])
-		}
-	}
-	if found[""] == nil {
-		return nil
-	}
-	var names []string
-	for component, compressions := range found {
-		names = append(names, debian.OrigName(p.Source, p.Version, component, p.preferred(compressions)))
-	}
-	slices.Sort(names)
-	return names
 }
 
 // checkout makes one tarball, after what the branch has of it is found harmless.
@@ -123,11 +98,14 @@ func (p *pristineTar) checkout(ctx context.Context, name string, signed bool) er
 	if !git.IsHash(tree) {
 		return broken(name + ".id is not the hash of a tree") // pristine-tar puts it into a shell command
 	}
-	links, err := p.links(ctx, tree)
-	var failed *toolError
-	if errors.As(err, &failed) {
+	err = p.Mirror.FetchTree(ctx, tree, p.treeHeads()...)
+	if errors.Is(err, git.ErrNoCommit) {
 		return broken(fmt.Sprintf("upstream tree %s is not in the repository", tree))
 	}
+	if err != nil {
+		return GitFault(err)
+	}
+	links, err := p.links(ctx, tree)
 	if err != nil {
 		return err
 	}
@@ -139,7 +117,7 @@ func (p *pristineTar) checkout(ctx context.Context, name string, signed bool) er
 		return broken(fmt.Sprintf("%s.delta: %v", name, err))
 	}
 	err = p.Tools.run(ctx, call{
-		dir: p.Tools.temp, env: []string{"GIT_DIR=" + p.repository},
+		dir: p.Tools.temp, env: gitEnv(p.repository),
 		args: []string{"pristine-tar", "checkout", filepath.Join(p.Search.Dir, name)},
 	})
 	if err != nil {
@@ -156,6 +134,16 @@ func (p *pristineTar) checkout(ctx context.Context, name string, signed bool) er
 		return fmt.Errorf("write signature: %w", err)
 	}
 	return nil
+}
+
+// treeHeads lists where the tree that a delta was made against is likely to be found.
+func (p *pristineTar) treeHeads() []string {
+	var heads []string
+	for _, tag := range p.tags() {
+		heads = append(heads, "tags/"+tag)
+	}
+	heads = append(heads, p.branches()...)
+	return slices.DeleteFunc(heads, func(name string) bool { return !git.ValidName(name) })
 }
 
 // links lists the symbolic links of a tree.

@@ -50,6 +50,7 @@ type call struct {
 	env    []string // beside what all get
 	stdin  io.Reader
 	stdout io.Writer // nil: the log
+	output io.Writer // gets what the log gets too; nil for none
 	args   []string  // with the program's name
 }
 
@@ -66,6 +67,9 @@ func (t *Runner) run(ctx context.Context, c call) error {
 	last := &tellingLine{}
 	cmd.Stdin = c.stdin
 	cmd.Stderr = io.MultiWriter(t.log, last)
+	if c.output != nil {
+		cmd.Stderr = io.MultiWriter(t.log, last, c.output)
+	}
 	cmd.Stdout = c.stdout
 	if c.stdout == nil {
 		cmd.Stdout = cmd.Stderr

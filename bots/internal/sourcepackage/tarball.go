@@ -10,31 +10,31 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"foundry/pkg/gitrepo"
+	"time"
 )
 
 // Compressions lists what dpkg-source takes for orig tarballs.
 func Compressions() []string { return []string{"xz", "gz", "bz2", "lzma"} }
 
-// compressor is the program that compresses, always to the same bytes.
-func compressor(compression string) []string {
-	switch compression {
-	case "gz":
-		return []string{"gzip", "-9n"}
-	case "bz2":
-		return []string{"bzip2", "-9"}
-	case "lzma":
-		return []string{"lzma", "-6", "-T1"}
+// compressor is the program that compresses, always to the same bytes; level is "0" to "9" or "" for the
+// program's own.
+func compressor(compression, level string) []string {
+	args := map[string][]string{"gz": {"gzip", "-n"}, "bz2": {"bzip2"}, "lzma": {"lzma", "-T1"}}[compression]
+	if args == nil {
+		args = []string{"xz", "-T1"}
 	}
-	return []string{"xz", "-6", "-T1"}
+	if level != "" {
+		args = append(args, "-"+level)
+	}
+	return args
 }
 
 // A selection is which part of an upstream tree goes into a tarball, and under which name.
 type selection struct {
-	prefix string   // of all names, "hello-1.0"
-	only   string   // top folder that alone goes in, without its name; empty for all
-	except []string // top folders that do not go in
+	prefix string    // of all names, "hello-1.0"
+	only   string    // top folder that alone goes in, without its name; empty for all
+	except []string  // top folders that do not go in
+	when   time.Time // of all files; zero: the commit's
 }
 
 // rename returns the name in the tarball of what the tree has as name, "" for nothing.
@@ -52,56 +52,65 @@ func (s selection) rename(name string) string {
 	return s.prefix + "/" + strings.TrimSuffix(name, "/")
 }
 
-// makeTarball writes the selected part of a commit's tree as a compressed tarball. The same commit
-// gives the same bytes. It returns false, and writes nothing, when the part is empty.
-func makeTarball(ctx context.Context, t *Runner, m *gitrepo.Mirror, commit string, s selection, path string) (bool, error) {
+// archiver writes a tar file of a tree.
+type archiver func(ctx context.Context, w io.Writer) error
+
+// compress writes what an archiver makes as a compressed tarball.
+func (t *Runner) compress(ctx context.Context, archive archiver, level, path string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	part := path + ".part"
 	out, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return false, fmt.Errorf("make %s: %w", filepath.Base(path), err)
+		return fmt.Errorf("make %s: %w", filepath.Base(path), err)
 	}
 	defer os.Remove(part)
 	defer out.Close()
-	fromGit, toFilter := io.Pipe()
-	fromFilter, toXz := io.Pipe()
-	archived, filtered := make(chan error, 1), make(chan filterResult, 1)
+	reader, writer := io.Pipe()
+	archived := make(chan error, 1)
 	go func() {
-		err := m.Archive(ctx, commit, "", toFilter)
-		toFilter.CloseWithError(err)
+		err := archive(ctx, writer)
+		writer.CloseWithError(err)
 		archived <- err
 	}()
-	go func() {
-		entries, err := filter(tar.NewReader(fromGit), toXz, s)
-		if err == nil {
-			_, err = io.Copy(io.Discard, fromGit) // padding
-		}
-		fromGit.CloseWithError(err)
-		toXz.CloseWithError(err)
-		filtered <- filterResult{entries, err}
-	}()
 	compression := path[strings.LastIndexByte(path, '.')+1:]
-	runErr := t.run(ctx, call{dir: t.temp, stdin: fromFilter, stdout: out, args: compressor(compression)})
-	fromFilter.CloseWithError(io.ErrClosedPipe)
-	result, archiveErr := <-filtered, <-archived
-	for _, err := range []error{archiveErr, result.err, runErr, out.Close()} {
+	runErr := t.run(ctx, call{dir: t.temp, stdin: reader, stdout: out, args: compressor(compression, level)})
+	reader.CloseWithError(io.ErrClosedPipe)
+	for _, err := range []error{<-archived, runErr, out.Close()} {
 		if err != nil && !errors.Is(err, io.ErrClosedPipe) {
-			return false, fmt.Errorf("make %s: %w", filepath.Base(path), err)
+			return fmt.Errorf("make %s: %w", filepath.Base(path), err)
 		}
 	}
 	if runErr != nil {
-		return false, fmt.Errorf("make %s: %w", filepath.Base(path), runErr)
+		return fmt.Errorf("make %s: %w", filepath.Base(path), runErr)
 	}
-	if result.entries == 0 {
-		return false, nil
-	}
-	return true, os.Rename(part, path)
+	return os.Rename(part, path)
 }
 
-type filterResult struct {
-	entries int
-	err     error
+// selected is an archiver of the selected part of what another archives. The files that it has are counted
+// in entries.
+func selected(archive archiver, s selection, entries *int) archiver {
+	return func(ctx context.Context, w io.Writer) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		reader, writer := io.Pipe()
+		archived := make(chan error, 1)
+		go func() {
+			err := archive(ctx, writer)
+			writer.CloseWithError(err)
+			archived <- err
+		}()
+		count, err := filter(tar.NewReader(reader), w, s)
+		if err == nil {
+			_, err = io.Copy(io.Discard, reader) // padding
+		}
+		reader.CloseWithError(io.ErrClosedPipe)
+		if archiveErr := <-archived; archiveErr != nil && !errors.Is(archiveErr, io.ErrClosedPipe) {
+			return archiveErr
+		}
+		*entries = count
+		return err
+	}
 }
 
 // filter copies the selected entries of a tar file, with plain owners, and counts those that are no
@@ -120,6 +129,9 @@ func filter(from *tar.Reader, to io.Writer, s selection) (int, error) {
 		name := s.rename(h.Name)
 		if h.Typeflag == tar.TypeXGlobalHeader || name == "" {
 			continue
+		}
+		if !s.when.IsZero() {
+			h.ModTime = s.when
 		}
 		clean := &tar.Header{Typeflag: h.Typeflag, Name: name, Linkname: h.Linkname, Size: h.Size, ModTime: h.ModTime, Mode: 0o644, Format: tar.FormatGNU}
 		switch {

@@ -1,0 +1,119 @@
+package sourcepackage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"foundry/pkg/gitrepo/git"
+)
+
+// FolderOf returns the folder that holds the repository at a URL, where its maintainer's tools leave and
+// expect tarballs; "" for a repository that is not on this host.
+func FolderOf(url string) string {
+	path := git.LocalPath(url)
+	if path == "" || !filepath.IsAbs(path) {
+		return ""
+	}
+	path = filepath.Clean(path)
+	if filepath.Base(path) == ".git" {
+		path = filepath.Dir(path)
+	}
+	return filepath.Dir(path)
+}
+
+// fromFolders takes the tarballs from the first folder that has them. Symbolic links are followed within a
+// folder alone: whoever owns it may not be somebody who may read all that this program may.
+func (s *Search) fromFolders(context.Context) (*Origs, error) {
+	for _, folder := range s.Folders {
+		s.looked = append(s.looked, "folder "+folder)
+		files, err := listFolder(folder)
+		if err != nil {
+			fmt.Fprintf(s.Tools.log, "note: folder %s is passed over: %v\n", folder, err)
+			s.looked[len(s.looked)-1] += " (which cannot be read)"
+			continue
+		}
+		names, err := s.choose(files)
+		if err != nil {
+			return nil, err
+		}
+		if names == nil {
+			continue
+		}
+		fmt.Fprintf(s.Tools.log, "orig tarball from folder %s: %s\n", folder, strings.Join(names, ", "))
+		return &Origs{Names: names}, s.copyAll(folder, names, files)
+	}
+	return nil, nil
+}
+
+func listFolder(folder string) ([]string, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, nil
+}
+
+// copyAll copies tarballs and their signatures. files is what the folder has.
+func (s *Search) copyAll(folder string, names, files []string) error {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return fmt.Errorf("open folder of tarballs: %w", err)
+	}
+	defer root.Close()
+	for _, name := range names {
+		signed, err := s.signature(name, slices.Contains(files, name+".asc"))
+		if err != nil {
+			return err
+		}
+		if err := copyFile(root, name, s.Dir); err != nil {
+			return err
+		}
+		if !signed {
+			continue
+		}
+		if err := copyFile(root, name+".asc", s.Dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyFile copies a plain file below root into the folder dir.
+func copyFile(root *os.Root, name, dir string) error {
+	unfit := func(reason any) error {
+		return PackageFault(fmt.Sprintf("%s in folder %s: %v", name, root.Name(), reason), "make it a plain file that sourcebot may read")
+	}
+	info, err := root.Stat(name)
+	switch {
+	case err != nil:
+		return unfit(errors.Unwrap(err))
+	case !info.Mode().IsRegular():
+		return unfit("not a file")
+	case info.Size() > maxFileSize:
+		return unfit(fmt.Sprintf("%d bytes, more than %d", info.Size(), int64(maxFileSize)))
+	}
+	from, err := root.Open(name)
+	if err != nil {
+		return unfit(errors.Unwrap(err))
+	}
+	defer from.Close()
+	to, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("copy %s: %w", name, err)
+	}
+	if _, err := io.Copy(to, from); err != nil {
+		to.Close()
+		return fmt.Errorf("copy %s: %w", name, err)
+	}
+	return to.Close()
+}
