@@ -75,23 +75,49 @@ func (b *builder) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) {
 	if logErr != nil {
 		return nil, logErr // a host without room for a log is at fault before any package is
 	}
+	outputs, outputsErr := w.outputs(context.WithoutCancel(ctx))
 	if err := w.judge(status, err, log, tail); err != nil {
-		return nil, err
+		return nil, withOutputs(err, outputs)
 	}
 	build := &message.Build{
 		Origin: p.Origin, Package: p.Package, Architecture: b.Arch, ImageKey: p.Image.Key,
-		Changes: w.changes, SourceFiles: p.Files, Log: log, Seconds: w.took.Seconds(),
+		Changes: w.changes, SourceFiles: p.Files, Log: log, Seconds: w.took.Seconds(), Outputs: outputs,
 	}
-	if build.Files, err = w.collect(ctx); err != nil {
-		var bad *badResult
-		if errors.As(err, &bad) {
-			return nil, &bot.Failure{Class: message.ClassPackage, Reason: err.Error(), Log: &log, Tail: tail}
-		}
+	err = outputsErr
+	if err == nil {
+		build.Files, err = w.gather(ctx, outputs)
+	}
+	var bad *badResult
+	if errors.As(err, &bad) {
+		return nil, &bot.Failure{Class: message.ClassPackage, Reason: err.Error(), Hint: readLog, Log: &log, Tail: tail, Outputs: outputs}
+	}
+	if err != nil {
 		return nil, err
 	}
 	j.Log.Info().Str("source", p.Source).Str("version", p.Version).Str("arch", b.Arch).
 		Float64("seconds", build.Seconds).Int("files", len(build.Files)).Msg("built")
 	return []bot.Result{{Body: build, Siblings: []string{b.Arch}}}, nil
+}
+
+// withOutputs adds what there is of the further outputs to a failure of the package.
+func withOutputs(err error, outputs []message.Output) error {
+	var failure *bot.Failure
+	if errors.As(err, &failure) {
+		failure.Outputs = outputs
+	}
+	return err
+}
+
+// gather puts the files of a build into the store, once its further outputs are what they have to be.
+func (w *work) gather(ctx context.Context, outputs []message.Output) ([]message.Artifact, error) {
+	if err := w.demand(outputs); err != nil {
+		return nil, err
+	}
+	files, err := w.collect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return files, w.unchanged(ctx, outputs)
 }
 
 // work is one build.
@@ -103,6 +129,7 @@ type work struct {
 	changes string // name of the .changes
 	in, out string
 	limit   time.Duration
+	wishes  []wish
 	log     *bot.Log
 	took    time.Duration
 	stage   string // that the script has reached
@@ -114,6 +141,15 @@ func (b *builder) newWork(j *bot.Job, p *message.Provision) (*work, error) {
 		return nil, &bot.Failure{Class: message.ClassPolicy, Reason: fmt.Sprintf("%s %s is not a source package and version", p.Source, p.Version)}
 	}
 	w := &work{builder: b, job: j, p: p, version: version, in: filepath.Join(j.Dir, "in"), out: filepath.Join(j.Dir, "out"), limit: b.Timeout}
+	if p.Network && b.Network == networkNever {
+		return nil, &bot.Failure{
+			Class: message.ClassPolicy, Reason: "debian/foundry.toml asks for the network, which this buildbot gives to no build (--network never)",
+			Hint: "let the package build without, or have another buildbot for it",
+		}
+	}
+	if w.wishes, err = wishes(p.Outputs); err != nil {
+		return nil, &bot.Failure{Class: message.ClassPolicy, Reason: err.Error(), Hint: "see outputs in debian/foundry.toml"}
+	}
 	arch := debian.Architecture(b.Arch)
 	if !p.Arch {
 		arch = debian.All
@@ -121,6 +157,9 @@ func (b *builder) newWork(j *bot.Job, p *message.Provision) (*work, error) {
 	w.changes = debian.ChangesName(p.Source, version, arch)
 	if p.Timeout > 0 {
 		w.limit = time.Duration(p.Timeout) * time.Second
+	}
+	if b.MaxTime > 0 {
+		w.limit = min(w.limit, b.MaxTime)
 	}
 	return w, errors.Join(os.Mkdir(w.in, 0o755), os.Mkdir(w.out, 0o700))
 }
@@ -151,13 +190,13 @@ var script string
 
 // run runs the build and returns the script's status.
 func (w *work) run(ctx context.Context) (int, error) {
-	fmt.Fprintf(w.log, "buildbot %s on %s\nsource: %s %s\ndistribution: %s\narchitecture: %s, building %s\nenvironment: %s\ntime limit: %s\n\n",
-		w.job.Self.Version, w.job.Self.Host, w.p.Source, w.p.Version, w.p.Codename, w.Arch, w.kinds(), w.p.Image.Key, w.limit)
+	fmt.Fprintf(w.log, "buildbot %s on %s\nsource: %s %s\ndistribution: %s\narchitecture: %s, building %s\nenvironment: %s\nnetwork: %s\ntime limit: %s\n\n",
+		w.job.Self.Version, w.job.Self.Host, w.p.Source, w.p.Version, w.p.Codename, w.Arch, w.kinds(), w.p.Image.Key, w.network(), w.limit)
 	begun := time.Now()
 	limited := &limitedLog{Writer: w.log, left: maxLog}
 	status, err := w.runtime.Run(ctx, environment.Run{
 		Name:  message.SafeKey("build-" + w.p.Source + "-" + string(w.job.Message.ID)),
-		Image: *w.p.Image, Script: script, Inputs: w.in, Outputs: w.out, Env: w.environment(), Log: limited,
+		Image: *w.p.Image, Script: script, Inputs: w.in, Outputs: w.out, Env: w.environment(), Log: limited, Network: w.p.Network,
 		Limits: environment.Limits{Time: w.limit, Memory: w.memory, CPUs: w.CPUs, PIDs: maxProcesses},
 	})
 	w.took = time.Since(begun)
@@ -188,6 +227,14 @@ func (w *work) kinds() string {
 	return "any"
 }
 
+// network says what a build has of it.
+func (w *work) network() string {
+	if w.p.Network {
+		return "the host's, as debian/foundry.toml asks"
+	}
+	return "none"
+}
+
 // environment is what build.sh reads.
 func (w *work) environment() []string {
 	parent := w.BuildPath
@@ -195,6 +242,11 @@ func (w *work) environment() []string {
 		parent = "/build/" + w.p.Source + "-" + string(w.job.Message.ID)[:8]
 	}
 	options := append([]string{"parallel=" + strconv.Itoa(w.Parallel)}, w.p.Options...)
+	for _, both := range []string{"nocheck", "nodoc"} { // a profile and an option of one meaning go together
+		if slices.Contains(w.p.Profiles, both) && !slices.Contains(options, both) {
+			options = append(options, both)
+		}
+	}
 	wrap := ""
 	if slices.Contains([]string{"i386", "armhf", "armel", "mipsel", "hppa", "m68k", "powerpc", "sh4", "x32"}, w.Arch) {
 		wrap = "setarch linux32" // else uname tells of the 64-bit kernel
@@ -204,7 +256,8 @@ func (w *work) environment() []string {
 		"DISTRIBUTION=" + w.p.Codename, "BUILD=" + w.kinds(), "CHANGES=" + w.changes,
 		"MAX_BYTES=" + strconv.FormatInt(maxResults, 10), "WRAP=" + wrap,
 		"MIN_FREE=" + strconv.Itoa(minFree), "FULL=" + strconv.Itoa(statusFull),
-		"OPTIONS=" + strings.Join(options, " "), "PROFILES=" + strings.Join(w.p.Profiles, " "),
+		"OPTIONS=" + strings.Join(options, " "), "PROFILES=" + strings.Join(w.p.Profiles, ","),
+		"KEEP=" + pattern(w.wishes), "MAX_KEEP=" + strconv.Itoa(maxOutputBytes),
 	}
 }
 
@@ -217,7 +270,6 @@ func (w *work) judge(status int, err error, log message.Artifact, tail []string)
 		}
 		return f
 	}
-	const readLog = "read the log: foundry logs"
 	switch {
 	case errors.Is(err, environment.ErrTimeout):
 		return fail(fmt.Sprintf("build took longer than %s", w.limit), "raise the limit: buildbot --timeout")
@@ -241,6 +293,9 @@ func (w *work) judge(status int, err error, log message.Artifact, tail []string)
 	}
 	return fail(fmt.Sprintf("dpkg-buildpackage ended with status %d", status), readLog)
 }
+
+// readLog is the hint for what only a log explains.
+const readLog = "read the log: foundry logs"
 
 // statusKilled is what the shell makes of SIGKILL.
 const statusKilled = 128 + 9

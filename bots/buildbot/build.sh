@@ -2,7 +2,8 @@
 # From the environment: DSC, PARENT and TREE (where to build), DISTRIBUTION, BUILD (kinds of
 # packages), CHANGES (name of the .changes), MAX_BYTES (of all results), WRAP (a command to run
 # the build with, or empty), MIN_FREE (bytes of free space below which a disk is full) and FULL (the
-# exit status for that), OPTIONS and PROFILES.
+# exit status for that), OPTIONS and PROFILES, KEEP (a regular expression of further files of the
+# tree to keep, or empty) and MAX_KEEP (bytes that these may have).
 as_build() {
 	setpriv --reuid=build --regid=build --init-groups --no-new-privs $WRAP \
 		/usr/bin/env -i PATH="$PATH:/usr/games" LC_ALL=C.UTF-8 HOME=/nonexistent USER=build LOGNAME=build \
@@ -46,6 +47,12 @@ as_build dpkg-buildpackage --sanitize-env -us -uc --build="$BUILD" ${PROFILES:+-
 cd /
 # Nothing of the build may alter its results from here on.
 as_build /bin/sh -c 'kill -KILL -1' || true
+if [ -n "$KEEP" ] && [ -d "$TREE" ] && [ ! -L "$TREE" ]; then
+	cd "$TREE"
+	LC_ALL=C find . -regextype posix-extended -xdev -type f -regex "$KEEP" -print0 |
+		tar --create --null --files-from=- --no-recursion --hard-dereference --format=pax --numeric-owner --file=- |
+		head --bytes="$MAX_KEEP" >/out/.outputs
+fi
 [ $status = 0 ] || exit $status
 
 stage collect

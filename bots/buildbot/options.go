@@ -22,6 +22,8 @@ import (
 type options struct {
 	Arch      string
 	Timeout   time.Duration
+	MaxTime   time.Duration
+	Network   string
 	Memory    string
 	CPUs      float64
 	Parallel  int
@@ -30,9 +32,17 @@ type options struct {
 	memory int64 // bytes; 0 for unlimited
 }
 
+// The choices of --network.
+const (
+	networkPolicy = "policy"
+	networkNever  = "never"
+)
+
 func (o *options) declare(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Arch, "arch", environment.HostArchitecture(), "architecture to build for")
 	fs.DurationVar(&o.Timeout, "timeout", 4*time.Hour, "how long a build may take, where the source package does not say")
+	fs.DurationVar(&o.MaxTime, "max-timeout", 0, "how long a build may take, whatever the source package says (default: as it says)")
+	fs.StringVar(&o.Network, "network", networkPolicy, "whether builds may use the host's network: \"policy\" for those whose debian/foundry.toml asks for it, \"never\" to fail these")
 	fs.StringVar(&o.Memory, "memory", "", "memory that a build may use, as in 8G (default: all)")
 	fs.Float64Var(&o.CPUs, "cpus", 0, "processors that a build may use (default: all)")
 	fs.IntVar(&o.Parallel, "parallel", runtime.NumCPU(), "how many commands a build may run at a time: parallel=N in DEB_BUILD_OPTIONS")
@@ -46,6 +56,12 @@ func (o *options) check() error {
 	}
 	if o.Timeout < time.Second {
 		return bot.Usage(fmt.Sprintf("--timeout %s: must be at least 1s", o.Timeout), "")
+	}
+	if o.MaxTime != 0 && o.MaxTime < time.Second {
+		return bot.Usage(fmt.Sprintf("--max-timeout %s: must be at least 1s", o.MaxTime), "leave it out for no limit")
+	}
+	if o.Network != networkPolicy && o.Network != networkNever {
+		return bot.Usage(fmt.Sprintf("--network %q: not a choice", o.Network), "use policy or never")
 	}
 	if o.CPUs < 0 || math.IsNaN(o.CPUs) || math.IsInf(o.CPUs, 0) {
 		return bot.Usage(fmt.Sprintf("--cpus %g: not a number of processors", o.CPUs), "")

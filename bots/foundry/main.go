@@ -57,7 +57,7 @@ func (c *client) command() *cobra.Command {
 	root.AddCommand(
 		c.initCommand(), c.upCommand(), c.demoCommand(),
 		c.submitCommand(), c.uploadCommand(), c.retryCommand(),
-		c.tailCommand(), c.showCommand(), c.logsCommand(), c.traceCommand(),
+		c.tailCommand(), c.showCommand(), c.logsCommand(), c.outputsCommand(), c.traceCommand(),
 		c.listCommand(), c.stopCommand(), c.statusCommand(), c.trustCommand(), c.gcCommand(),
 	)
 	return root

@@ -112,8 +112,15 @@ func (t *transaction) print(w io.Writer) {
 	fmt.Fprintf(w, "%s: %s, %s\n", t.context, t.state(), seconds(t.length()))
 	for _, e := range t.entries {
 		fmt.Fprintln(w, stageLine(t, e))
+		if p, ok := e.body.(*message.Provision); ok && p.Network {
+			fmt.Fprintln(w, "               network: the host's, as debian/foundry.toml asks")
+		}
 		for _, a := range artifacts(e.body) {
 			fmt.Fprintf(w, "               %s  %d bytes  sha256 %s\n", bot.Printable(a.Name), a.Size, a.SHA256)
+		}
+		_, outputs := outputsOf(e.body)
+		for _, o := range outputs {
+			fmt.Fprintf(w, "               output %s  %d bytes  sha256 %s\n", bot.Printable(o.Path), o.File.Size, o.File.SHA256)
 		}
 	}
 	for _, s := range t.waiting() {

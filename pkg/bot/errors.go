@@ -25,6 +25,8 @@ type Failure struct {
 	Hint   string
 	Log    *message.Artifact
 	Tail   []string // last lines of the log
+
+	Outputs []message.Output // what there is of the files that the package's policy asks to keep
 }
 
 func (f *Failure) Error() string { return f.Reason }

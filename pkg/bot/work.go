@@ -211,7 +211,7 @@ func (w *worker) failure(body message.Body, f *Failure) Result {
 	}
 	return Result{Siblings: siblings, Body: &message.Failure{
 		Stage: w.Self.Name, Architecture: w.arch, Class: f.Class, Reason: cmp.Or(f.Reason, "no reason given"),
-		Hint: f.Hint, Log: f.Log, Tail: f.Tail,
+		Hint: f.Hint, Log: f.Log, Tail: f.Tail, Outputs: f.Outputs,
 	}}
 }
 
