@@ -108,23 +108,26 @@ func (f *fixture) clearsign(t *testing.T, text string) []byte {
 // signedDeb makes a package with an embedded signature.
 func (f *fixture) signedDeb(t *testing.T, b publishtest.Binary) message.Artifact {
 	t.Helper()
-	path := publishtest.MakeDeb(t, f.dir, b)
-	built, err := os.ReadFile(path)
+	return f.embed(t, publishtest.MakeDeb(t, f.dir, b))
+}
+
+// embed puts a package with a signature embedded into the store.
+func (f *fixture) embed(t *testing.T, path string) message.Artifact {
+	t.Helper()
+	d, err := debian.OpenDeb(path)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	defer d.Close()
+	payload, err := d.ReadPayload()
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := debian.ReadDeb(bytes.NewReader(built), int64(len(built)))
+	signature, err := f.signer.DetachBinary(t.Context(), payload)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var payload, signed bytes.Buffer
-	if _, err := payload.ReadFrom(d.Payload()); err != nil {
-		t.Fatal(err)
-	}
-	signature, err := f.signer.DetachBinary(t.Context(), payload.Bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
+	var signed bytes.Buffer
 	if err := d.WriteSigned(&signed, signature); err != nil {
 		t.Fatal(err)
 	}
@@ -174,8 +177,8 @@ func (f *fixture) list(t *testing.T, s *message.Sign, distribution string) {
 		fmt.Fprintf(&sums, " %s %d %s\n", a.SHA256, a.Size, a.Name)
 		fmt.Fprintf(&files, " %032x %d devel optional %s\n", 0, a.Size, a.Name)
 	}
-	text := fmt.Sprintf("Format: 1.8\nSource: hello\nArchitecture: %s\nVersion: %s\nDistribution: %s\nMaintainer: Test <test@example.org>\nChecksums-Sha256:\n%sFiles:\n%s",
-		s.Architecture, s.Version, distribution, sums.String(), files.String())
+	text := fmt.Sprintf("Format: 1.8\nSource: %s\nArchitecture: %s\nVersion: %s\nDistribution: %s\nMaintainer: Test <test@example.org>\nChecksums-Sha256:\n%sFiles:\n%s",
+		s.Source, s.Architecture, s.Version, distribution, sums.String(), files.String())
 	s.Files = append(s.Files, f.put(t, s.Changes, f.clearsign(t, text)))
 }
 

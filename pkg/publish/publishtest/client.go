@@ -47,10 +47,13 @@ func (c *Client) Source(t testing.TB, text string) {
 	write(t, filepath.Join(c.root, "etc", "sources.list.d", "test.sources"), text)
 }
 
+// Dir is the folder in which the client's programs run, and where they leave what they download.
+func (c *Client) Dir() string { return filepath.Join(c.root, "cache") }
+
 // Run runs apt-get or apt-cache and returns what it says; a warning is an error too.
 func (c *Client) Run(program string, args ...string) (string, error) {
 	cmd := exec.Command(program, args...)
-	cmd.Env, cmd.Dir = c.env, filepath.Join(c.root, "cache")
+	cmd.Env, cmd.Dir = c.env, c.Dir()
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		for line := range bytes.Lines(out) {
