@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"foundry/pkg/gitrepo/git"
@@ -17,12 +18,13 @@ func (m *Mirror) Lstat(ctx context.Context, commit, name string) (part string, m
 	if !git.IsHash(commit) || !fs.ValidPath(name) || name == "." || strings.ContainsRune(name, 0) {
 		return "", 0, fmt.Errorf("look at %q of commit %q: %w", git.Plain(name, 200), git.Plain(commit, 80), fs.ErrInvalid)
 	}
-	args := []string{"--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--"}
+	var parts []string
 	for i, c := range name + "/" {
 		if c == '/' {
-			args = append(args, name[:i])
+			parts = append(parts, name[:i])
 		}
 	}
+	args := append([]string{"--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--"}, parts...)
 	out, err := m.git(ctx, args...)
 	if err != nil {
 		return "", 0, fmt.Errorf("look at %s of commit %s: %w", name, commit, err)
@@ -30,6 +32,7 @@ func (m *Mirror) Lstat(ctx context.Context, commit, name string) (part string, m
 	for line := range bytes.SplitSeq(out, []byte{0}) { // "MODE TYPE HASH\tPATH", in order of paths
 		info, path, _ := strings.Cut(string(line), "\t")
 		switch {
+		case !slices.Contains(parts, path): // beside them in a folder
 		case strings.HasPrefix(info, "120000 "):
 			return path, fs.ModeSymlink, nil
 		case strings.HasPrefix(info, "160000 "):
