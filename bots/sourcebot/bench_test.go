@@ -17,6 +17,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"foundry/bots/internal/bottest"
 	"foundry/pkg/artifact"
 	"foundry/pkg/bot"
 	"foundry/pkg/bus"
@@ -139,10 +140,13 @@ func hello(version, format string, more map[string]string) map[string]string {
 
 // bench runs a sourcebot on the commits of a test.
 type bench struct {
-	t     *testing.T
-	bot   *sourcebot
-	store *memoryStore
-	log   string // of the last job, as streamed
+	t      *testing.T
+	bot    *sourcebot
+	store  *memoryStore
+	values bottest.Values
+	said   saidBus
+	about  message.Commit // what commits say besides
+	log    string         // of the last job, as streamed
 }
 
 func newBench(t *testing.T, args ...string) *bench {
@@ -170,7 +174,9 @@ func (b *bench) make(r *repo, branch, ref string) ([]*message.Source, error) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	body := &message.Commit{Origin: message.Origin{Repository: r.dir, Branch: branch, Ref: ref}, Time: when}
+	about := b.about
+	about.Origin, about.Time = message.Origin{Repository: r.dir, Branch: branch, Ref: ref}, when
+	body := &about
 	m, err := message.NewCommit(message.Bot{Name: "watchbot"}, body)
 	if err != nil {
 		b.t.Fatal(err)
@@ -178,7 +184,7 @@ func (b *bench) make(r *repo, branch, ref string) ([]*message.Source, error) {
 	stream := &memoryLogs{}
 	self := message.Bot{Name: "sourcebot", Instance: "sourcebot-1", Host: "here", Endpoint: "pub/sourcebot", Version: bot.Version}
 	j := &bot.Job{
-		Bot:     &bot.Bot{Ports: bot.Ports{Store: b.store, Logs: stream}, Log: zerolog.Nop(), Self: self},
+		Bot:     &bot.Bot{Ports: bot.Ports{Store: b.store, Logs: stream, Bus: b.said, Values: &b.values}, Log: zerolog.Nop(), Self: self, Settings: bot.Settings{Publish: "sources"}},
 		Message: m, Body: body, Log: zerolog.Nop(), Dir: b.t.TempDir(),
 	}
 	results, err := b.bot.do(context.Background(), j)
@@ -253,6 +259,19 @@ func wantFailure(t *testing.T, err error, class, reason, hint string) {
 	if strings.Contains(f.Reason, "\n") || f.Hint == "" {
 		t.Errorf("reason %q, hint %q: one line each", f.Reason, f.Hint)
 	}
+}
+
+// saidBus has the messages with these ids.
+type saidBus struct {
+	bus.Bus
+	ids []message.ID
+}
+
+func (b saidBus) Lookup(_ context.Context, _ message.Topic, id message.ID) (bus.Raw, error) {
+	if slices.Contains(b.ids, id) {
+		return bus.Raw{ID: id}, nil
+	}
+	return bus.Raw{}, bus.ErrNotFound
 }
 
 // memoryStore is an artifact store.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"foundry/bots/internal/policy"
 	"foundry/bots/internal/sourcepackage"
 	"foundry/pkg/bot"
 	"foundry/pkg/debian"
@@ -26,6 +26,9 @@ type options struct {
 	committers    string
 	indep         string
 	latestOnly    bool
+	template      string
+	policy        string
+	downgrade     bool
 	tarballs      []string
 	compression   string
 	profiles      []string
@@ -36,7 +39,8 @@ type options struct {
 	uploaders     string
 	interval      time.Duration // of looking into incoming
 
-	routes routes // what codenames say
+	routes policy.Routes // what codenames say
+	bump   bump          // what template says
 }
 
 func definition() bot.Definition {
@@ -84,7 +88,10 @@ func run(ctx context.Context, b *bot.Bot, o *options) error {
 func (o *options) declare(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&o.codenames, "codename", nil, "`[branch:]codename` to build for; may be given several times")
 	fs.StringArrayVar(&o.buildBranches, "build-branch", nil, "build only branches that match this `glob` and pass over the others; may be given several times (default: all but upstream, upstream/… and pristine-tar)")
-	fs.BoolVar(&o.autobump, "autobump", false, "add date and hash of the commit to the version, as in 1.2-3+20261120.2315.g1a2b3c4")
+	fs.BoolVar(&o.autobump, "autobump", false, "add what --autobump-template says to the version, as in 1.2-3+20261120.2315.g1a2b3c4")
+	fs.StringVar(&o.template, "autobump-template", defaultTemplate, "what --autobump adds, with "+templateTokens+"; a leading ~ sorts before the version in the changelog, a leading + after it")
+	fs.StringVar(&o.policy, "policy", policyRead, "\"read\" debian/foundry.toml on the default branch of each repository, or \"ignore\" it")
+	fs.BoolVar(&o.downgrade, "allow-downgrade", false, "make packages of versions that are lower than what the repositories have")
 	fs.BoolVar(&o.allowUnsigned, "allow-unsigned", false, "build commits that no known key has signed")
 	fs.StringVar(&o.committers, "committers", "", "keyring `file` of those who may sign commits (default \"trust/committers.asc\" in the state folder)")
 	fs.StringVar(&o.indep, "indep-architecture", "amd64", "architecture whose build also makes the arch:all packages")
@@ -100,18 +107,22 @@ func (o *options) declare(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.interval, "incoming-interval", time.Second, "how often to look into the folders of --incoming")
 }
 
-var (
-	profileWord = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]{0,63}$`)
-	optionWord  = regexp.MustCompile(`^[a-z0-9][A-Za-z0-9_.,=+/-]{0,127}$`)
-)
-
 func (o *options) check() error {
+	if len(o.codenames) == 0 {
+		return bot.Usage("no --codename", "say for what to build: --codename bookworm, or --codename stable:bookworm for the branch stable")
+	}
 	var err error
-	if o.routes, err = parseRoutes(o.codenames); err != nil {
-		return err
+	if o.routes, err = policy.ParseRoutes(o.codenames); err != nil {
+		return bot.Usage("--codename "+err.Error(), bot.HintOf(err))
+	}
+	if o.bump, err = parseBump(o.template); err != nil {
+		return bot.Usage(fmt.Sprintf("--autobump-template %q: %v", o.template, err), bot.HintOf(err))
+	}
+	if o.policy != policyRead && o.policy != policyIgnore {
+		return bot.Usage(fmt.Sprintf("--policy %q: neither read nor ignore", o.policy), bot.Nearest(o.policy, []string{policyRead, policyIgnore}))
 	}
 	for _, glob := range o.buildBranches {
-		if !validGlob(glob) {
+		if !policy.ValidGlob(glob) {
 			return bot.Usage(fmt.Sprintf("--build-branch %q: not a pattern", glob), "write a branch, or a glob such as 'debian/*'")
 		}
 	}
@@ -121,18 +132,20 @@ func (o *options) check() error {
 	if o.compression != "" && !slices.Contains(sourcepackage.Compressions(), o.compression) {
 		return bot.Usage(fmt.Sprintf("--compression %q: unknown", o.compression), "one of "+strings.Join(sourcepackage.Compressions(), ", "))
 	}
+	for flag, words := range map[string][]string{"--build-profile": o.profiles, "--build-option": o.buildOptions} {
+		if len(words) > policy.MaxWords {
+			return bot.Usage(fmt.Sprintf("%s: more than %d", flag, policy.MaxWords), "")
+		}
+	}
 	for _, p := range o.profiles {
-		if !profileWord.MatchString(p) {
-			return bot.Usage(fmt.Sprintf("--build-profile %q: not a build profile", p), "write the name alone, such as nocheck")
+		if _, err := policy.Profile(p); err != nil {
+			return bot.Usage("--build-profile: "+err.Error(), bot.HintOf(err))
 		}
 	}
 	for _, w := range o.buildOptions {
-		if !optionWord.MatchString(w) {
-			return bot.Usage(fmt.Sprintf("--build-option %q: not one word of DEB_BUILD_OPTIONS", w), "write one word, such as nocheck")
+		if _, err := policy.Option(w); err != nil {
+			return bot.Usage("--build-option: "+err.Error(), bot.HintOf(err))
 		}
-	}
-	if len(o.profiles) > 32 || len(o.buildOptions) > 32 {
-		return bot.Usage("--build-profile, --build-option: more than 32", "")
 	}
 	if o.timeout <= 0 || o.buildTimeout < 0 {
 		return bot.Usage("--timeout, --build-timeout: must be above zero", "")

@@ -25,7 +25,9 @@ type maker struct {
 	commit    gitrepo.Commit
 	about     *message.Commit
 	signer    string
+	terms     terms
 	codenames []debian.Codename
+	made      []debian.Codename // of these
 }
 
 // logged makes them with a log that goes with a failure, within the time allowed.
@@ -70,7 +72,7 @@ func (m *maker) make(ctx context.Context, log *bot.Log) ([]bot.Result, error) {
 	if b := p.GBP.DebianBranch; b != "" && b != m.about.Branch {
 		fmt.Fprintf(log, "note: debian/gbp.conf says that the packaging is on branch %s, this commit is on %s\n", b, m.about.Branch)
 	}
-	releases, err := m.releasesFor(m.codenames, p.Top, m.commit)
+	releases, err := m.releases(ctx, p.Top)
 	if err != nil {
 		return nil, err
 	}
@@ -167,6 +169,9 @@ func (m *maker) makeOne(ctx context.Context, t *sourcepackage.Runner, work, tree
 	if err != nil {
 		return bot.Result{}, err
 	}
+	if err := m.checkContent(ctx, source.Package, path); err != nil {
+		return bot.Result{}, err
+	}
 	m.job.Log.Info().Str("source", dsc.Source).Str("version", dsc.Version.String()).Str("codename", string(r.codename)).
 		Str("distribution", strings.Join(p.Top.Distributions, " ")).Dur("took_ms", time.Since(begun)).Msg("source package made")
 	return bot.Result{Body: source, Siblings: []string{string(r.codename)}}, os.RemoveAll(named)
@@ -178,10 +183,11 @@ func (m *maker) message(dsc *debian.Dsc, files []message.Artifact, r release) (*
 	if err != nil {
 		return nil, err
 	}
-	source.Origin, source.Codename, source.IndepArchitecture = m.about.Origin, string(r.codename), m.indep
+	source.Origin, source.Codename = m.about.Origin, string(r.codename)
 	source.Signer, source.Time = m.signer, m.commit.Time
 	source.Committer = fmt.Sprintf("%s <%s>", m.commit.Committer, m.commit.CommitterEmail)
-	source.Profiles, source.Options = m.profiles, m.buildOptions
-	source.Timeout = int(m.buildTimeout.Round(time.Second) / time.Second)
-	return source, nil
+	if err := m.apply(source); err != nil {
+		return nil, err
+	}
+	return source, sourcepackage.CheckSize(source)
 }

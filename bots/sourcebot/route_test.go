@@ -11,33 +11,13 @@ import (
 	"foundry/pkg/bot"
 	"foundry/pkg/debian"
 	"foundry/pkg/gitrepo"
+	"foundry/pkg/message"
 )
 
 func flagSet(o *options) *pflag.FlagSet {
 	fs := pflag.NewFlagSet("sourcebot", pflag.ContinueOnError)
 	o.declare(fs)
 	return fs
-}
-
-func TestRoutes(t *testing.T) {
-	rs, err := parseRoutes([]string{"stable:bookworm", "trixie", "feature/*:bookworm", "feature/*:sid", "feature/x:sid"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for branch, want := range map[string][]debian.Codename{
-		"stable": {"bookworm"}, "main": {"trixie"}, "feature/x": {"bookworm", "sid"}, "feature/x/y": {"trixie"}, "tags/v1": {"trixie"},
-	} {
-		if diff := cmp.Diff(want, rs.codenames(branch)); diff != "" {
-			t.Errorf("%s, -want +got:\n%s", branch, diff)
-		}
-	}
-	only, err := parseRoutes([]string{"stable:bookworm"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := only.codenames("main"); got != nil {
-		t.Errorf("main is built for %v", got)
-	}
 }
 
 func TestFlagErrors(t *testing.T) {
@@ -51,6 +31,8 @@ func TestFlagErrors(t *testing.T) {
 		"empty branch":      {[]string{"--codename", ":bookworm"}, "not a branch"},
 		"bad glob":          {[]string{"--codename", "[a:bookworm"}, "not a branch"},
 		"twice":             {[]string{"--codename", "bookworm", "--codename", "bookworm"}, "given twice"},
+		"policy":            {[]string{"--codename", "bookworm", "--policy", "reed"}, `--policy "reed"`},
+		"template token":    {[]string{"--codename", "bookworm", "--autobump-template", "+%(dat)s"}, "unknown token %(dat)s"},
 		"build branch":      {[]string{"--codename", "bookworm", "--build-branch", "[x"}, "--build-branch"},
 		"architecture":      {[]string{"--codename", "bookworm", "--indep-architecture", "any"}, "not an architecture"},
 		"compression":       {[]string{"--codename", "bookworm", "--compression", "zip"}, "--compression"},
@@ -107,8 +89,9 @@ func TestReleases(t *testing.T) {
 		Urgency: "low", Maintainer: "A <a@example.org>", Date: time.Unix(1, 0), Changes: "  * Old.",
 	}
 	c := gitrepo.Commit{Hash: "1a2b3c4d5e6f7a8b9c0d1a2b3c4d5e6f7a8b9c0d", Subject: "Fix it", Time: time.Date(2026, 11, 20, 23, 15, 1, 0, time.UTC)}
+	about := message.Commit{Origin: message.Origin{Branch: "debian/sid"}}
 	text := func(o options, codenames ...debian.Codename) string {
-		rs, err := o.releasesFor(codenames, top, c)
+		rs, err := o.releasesFor(codenames, top, c, &about)
 		if err != nil {
 			return err.Error()
 		}
@@ -129,7 +112,7 @@ func TestReleases(t *testing.T) {
 	for name, test := range map[string]struct{ got, want string }{
 		"rebuild": {rebuild(), "debian/changelog: version 2.0+b2 ends like that of a binary-only rebuild"},
 		"plain":   {text(options{}, "bookworm"), "bookworm 1.2-3\n"},
-		"autobump": {text(options{autobump: true}, "bookworm"), "bookworm 1.2-3+20261120.2315.g1a2b3c4\n" +
+		"autobump": {text(options{autobump: true, bump: defaultTemplate}, "bookworm"), "bookworm 1.2-3+20261120.2315.g1a2b3c4\n" +
 			"hello (1.2-3+20261120.2315.g1a2b3c4) UNRELEASED; urgency=low\n\n  * Commit 1a2b3c4d5e6f: Fix it\n\n -- A <a@example.org>  Fri, 20 Nov 2026 23:15:01 +0000\n\n"},
 		"several": {text(options{}, "bookworm", "sid"), "bookworm 1.2-3~deb12u0\n" +
 			"hello (1.2-3~deb12u0) bookworm; urgency=low\n\n  * Build for bookworm.\n\n -- A <a@example.org>  Fri, 20 Nov 2026 23:15:01 +0000\n\nsid 1.2-3\n"},

@@ -21,14 +21,18 @@ type sourcebot struct {
 	mirrors string // folder
 }
 
-// results says what do will answer, as far as it follows from the commit's branch.
+// results says what do will answer at most, as far as that is known before the repository's policy is read.
 func (s *sourcebot) results(_ *message.Message, body message.Body) []bot.Result {
 	c, ok := body.(*message.Commit)
 	if !ok || !s.wanted(c.Branch) {
 		return nil
 	}
+	codenames := s.routes.Codenames(c.Branch)
+	if s.policy == policyRead {
+		codenames = s.routes.All()
+	}
 	var results []bot.Result
-	for _, codename := range s.routes.codenames(c.Branch) {
+	for _, codename := range codenames {
 		results = append(results, bot.Result{Body: &message.Source{}, Siblings: []string{string(codename)}})
 	}
 	return results
@@ -44,11 +48,6 @@ func (s *sourcebot) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) {
 	if !s.wanted(about.Branch) {
 		log.Info().Msg("branch is not built, see --build-branch")
 		return nil, nil
-	}
-	codenames := s.routes.codenames(about.Branch)
-	if codenames == nil {
-		return nil, sourcepackage.PolicyFault(fmt.Sprintf("unknown codename: branch %s is not mapped to any; known are %s", about.Branch, s.routes),
-			fmt.Sprintf("start sourcebot with --codename %s:CODENAME", about.Branch))
 	}
 	mirror, err := gitrepo.OpenMirror(s.mirrors, about.Repository)
 	if err != nil {
@@ -68,30 +67,59 @@ func (s *sourcebot) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) {
 	if signer == "" {
 		log.Info().Msg("commit is not signed by a known key")
 	}
+	terms, err := s.terms(ctx, mirror, log)
+	if err != nil {
+		return nil, err
+	}
+	codenames, err := s.admit(terms, about, signer)
+	if err != nil {
+		return nil, err
+	}
+	done, err := made(ctx, j, codenames)
+	if err != nil || len(done) == len(codenames) {
+		return nil, err
+	}
 	if overtaken, err := s.overtaken(ctx, mirror, about); overtaken || err != nil {
 		if overtaken {
 			log.Info().Msg("commit is overtaken by a newer one, see --latest-only")
 		}
 		return nil, err
 	}
-	made := maker{sourcebot: s, job: j, mirror: mirror, commit: commit, about: about, signer: signer, codenames: codenames}
-	return made.logged(ctx)
+	work := maker{sourcebot: s, job: j, mirror: mirror, commit: commit, about: about, signer: signer, terms: terms, codenames: codenames, made: done}
+	return work.logged(ctx)
+}
+
+// keyring reads the keys of those who may sign commits; none is a keyring that is nil.
+func (s *sourcebot) keyring() (*trust.Keyring, error) {
+	keyring, err := trust.ReadKeyring(s.committers)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return keyring, bot.Hint(err, "it should hold public keys: gpg --export --armor FINGERPRINT")
+}
+
+// emails returns the addresses of a key that has signed a commit.
+func (s *sourcebot) emails(fingerprint string) ([]string, error) {
+	keyring, err := s.keyring()
+	if keyring == nil || err != nil {
+		return nil, err
+	}
+	return keyring.Emails(fingerprint), nil
 }
 
 // verify returns the fingerprint of the key that signed the commit, "" for one that need not be signed.
 func (s *sourcebot) verify(c gitrepo.Commit) (string, error) {
-	keyring, err := trust.ReadKeyring(s.committers)
-	missing := errors.Is(err, fs.ErrNotExist)
-	if err != nil && !missing {
-		return "", bot.Hint(err, "it should hold public keys: gpg --export --armor FINGERPRINT")
+	keyring, err := s.keyring()
+	if err != nil {
+		return "", err
 	}
-	signer := ""
+	signer, missing := "", keyring == nil
 	if !missing {
 		signer, err = gitrepo.VerifyCommit(keyring, c)
 	}
 	var untrusted *trust.UntrustedError
 	switch {
-	case err == nil:
+	case !missing && err == nil:
 		return signer, nil
 	case s.allowUnsigned:
 		return "", nil

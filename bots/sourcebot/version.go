@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"time"
 
 	"foundry/bots/internal/sourcepackage"
 	"foundry/pkg/debian"
 	"foundry/pkg/gitrepo"
+	"foundry/pkg/message"
 )
 
 // versionSuffix sets the version of a package for one of several codenames apart. It sorts below no
@@ -32,6 +32,9 @@ func versionSuffix(codename debian.Codename) string {
 		{"focal", ubuntuSuffix, "20.04"},
 		{"jammy", ubuntuSuffix, "22.04"},
 		{"noble", ubuntuSuffix, "24.04"},
+		{"oracular", ubuntuSuffix, "24.10"},
+		{"plucky", ubuntuSuffix, "25.04"},
+		{"questing", ubuntuSuffix, "25.10"},
 		{"resolute", ubuntuSuffix, "26.04"},
 	} {
 		if codename == known.codename {
@@ -44,11 +47,6 @@ func versionSuffix(codename debian.Codename) string {
 	return "~" + strings.NewReplacer("-", ".", "_", ".", "~", ".").Replace(string(codename))
 }
 
-// bump is what --autobump adds to a version: date, time and hash of the commit.
-func bump(commit string, when time.Time) string {
-	return "+" + when.UTC().Format("20060102.1504") + ".g" + commit[:7]
-}
-
 // A release is what one source package is made as.
 type release struct {
 	codename debian.Codename
@@ -59,18 +57,23 @@ type release struct {
 // releaseFor decides version and changelog entry of the package for one of the codenames that the
 // commit is built for. The entry names the codename only where the version does too, so that the
 // same version always comes with the same changelog, whatever branch the commit is on.
-func (o *options) releaseFor(codename debian.Codename, several bool, top debian.Entry, c gitrepo.Commit) (release, error) {
+func (o *options) releaseFor(codename debian.Codename, several bool, top debian.Entry, c gitrepo.Commit, about *message.Commit) (release, error) {
 	r := release{codename: codename, version: top.Version}
 	entry := top
 	var changes []string
 	if o.autobump {
-		r.version = r.version.Append(bump(c.Hash, c.Time))
+		r.version = r.version.Append(o.bump.fill(occasion{c.Time, c.Hash, about.Branch, codename, about.Count}))
 		changes = append(changes, strings.TrimRight(fmt.Sprintf("  * Commit %s: %s", c.Hash[:12], c.Subject), " "))
 	}
 	if suffix := versionSuffix(codename); several && suffix != "" {
 		r.version = r.version.Append(suffix)
 		changes = append(changes, fmt.Sprintf("  * Build for %s.", codename))
 		entry.Distributions = []string{string(codename)}
+	}
+	// Last, so that it stays below the next release's suffix.
+	if about.Bump && about.Count > 0 {
+		r.version = r.version.Append(fmt.Sprintf("+r%d", about.Count))
+		changes = append(changes, "  * Rebuild.")
 	}
 	if changes == nil {
 		return r, nil
@@ -88,10 +91,10 @@ func (o *options) releaseFor(codename debian.Codename, several bool, top debian.
 var binaryRebuild = regexp.MustCompile(`\+b[0-9]+$`)
 
 // releasesFor decides them for all codenames.
-func (o *options) releasesFor(codenames []debian.Codename, top debian.Entry, c gitrepo.Commit) ([]release, error) {
+func (o *options) releasesFor(codenames []debian.Codename, top debian.Entry, c gitrepo.Commit, about *message.Commit) ([]release, error) {
 	var all []release
 	for _, codename := range codenames {
-		r, err := o.releaseFor(codename, len(codenames) > 1, top, c)
+		r, err := o.releaseFor(codename, len(codenames) > 1, top, c, about)
 		if err != nil {
 			return nil, sourcepackage.PackageFault("debian/changelog: "+err.Error(), "choose a shorter version")
 		}
