@@ -15,98 +15,67 @@ import (
 	"foundry/pkg/gitrepo/git"
 )
 
-// ErrSubmodule says that a submodule cannot be had.
-var ErrSubmodule = git.NewProblem(
-	"submodules are not supported",
-	"put the submodule's files into the branch, or package them as an orig tarball of their own",
-)
-
-// Archive writes the tree of a commit as a tar file, as git-archive(1) does: attributes export-ignore
-// and export-subst are honoured, times are the commit's. Every name gets the prefix, such as
-// "hello-1.0/"; the same commit and prefix give the same bytes.
-func (m *Mirror) Archive(ctx context.Context, commit, prefix string, w io.Writer) error {
-	if !git.IsHash(commit) {
-		return fmt.Errorf("export commit %q: %w", git.Plain(commit, 80), git.ErrNoCommit)
-	}
-	r := m.run("archive", "--format=tar", "--prefix="+prefix, commit)
-	r.Stdout = w
-	if _, err := r.Do(ctx); err != nil {
-		if ctx.Err() == nil && !m.has(ctx, commit) {
-			err = git.ErrNoCommit
-		}
-		return fmt.Errorf("export commit %s of %s: %w", commit, m.URL(), err)
-	}
-	return nil
+// Checkout exports the tree of a commit to the folder dir, which must exist and be empty: content, symbolic links
+// and times as Archive has them, modes 0644 and 0755. The given submodules are put at their places, all others are
+// empty folders. A tree that could reach out of dir or be taken for a repository is git.ErrUnsafe; a symbolic link may
+// lead anywhere, but nothing is written through one. After an error dir holds part of the tree.
+func (m *Mirror) Checkout(ctx context.Context, commit, dir string, submodules ...Submodule) error {
+	return m.checkout(ctx, commit, dir, "", submodules)
 }
 
-// Checkout exports the tree of a commit to the folder dir, which must exist and be empty: modes, symbolic
-// links and times as Archive has them. Submodules are ErrSubmodule. A tree that could reach out of
-// dir or be taken for a repository is ErrUnsafe; a symbolic link may lead anywhere, but
-// nothing is written through one. After an error dir holds part of the tree.
-func (m *Mirror) Checkout(ctx context.Context, commit, dir string) error {
+// CheckoutRaw is Checkout with no attribute of the trees in force: nothing is left out, filled in or converted.
+func (m *Mirror) CheckoutRaw(ctx context.Context, commit, dir string, submodules ...Submodule) error {
+	return m.checkout(ctx, commit, dir, rawAttributes, submodules)
+}
+
+// checkout looks at the trees and unpacks them at the same time.
+func (m *Mirror) checkout(ctx context.Context, commit, dir, attributes string, submodules []Submodule) error {
 	if !git.IsHash(commit) {
 		return fmt.Errorf("check out %q: %w", git.Plain(commit, 80), git.ErrNoCommit)
 	}
-	if err := m.checkout(ctx, commit, dir); err != nil {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("check out commit %s of %s: %w", commit, m.URL(), err)
+	}
+	defer root.Close()
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error { return m.checkTree(ctx, commit) })
+	for _, s := range submodules {
+		all.Go(func() error { return s.Mirror.checkTree(ctx, s.Commit) })
+	}
+	all.Go(func() error { return m.export(ctx, commit, attributes, submodules, root) })
+	if err := all.Wait(); err != nil {
 		return fmt.Errorf("check out commit %s of %s: %w", commit, m.URL(), err)
 	}
 	return nil
 }
 
-// checkout looks at the tree and unpacks it at the same time.
-func (m *Mirror) checkout(ctx context.Context, commit, dir string) error {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	both, ctx := errgroup.WithContext(ctx)
-	both.Go(func() error { return m.checkTree(ctx, commit) })
-	both.Go(func() error { return m.export(ctx, commit, root) })
-	return both.Wait()
-}
-
 // export unpacks the tree of commit below root.
-func (m *Mirror) export(ctx context.Context, commit string, root *os.Root) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	reader, writer := io.Pipe()
-	done := make(chan error, 1)
-	go func() {
-		err := m.Archive(ctx, commit, "", writer)
-		writer.CloseWithError(err)
-		done <- err
-	}()
-	err := unpack(root, tar.NewReader(reader))
-	if err == nil {
-		_, err = io.Copy(io.Discard, reader) // padding
-	}
-	if err != nil {
-		cancel()
-	}
-	reader.CloseWithError(err)
-	if archiveErr := <-done; err == nil {
-		err = archiveErr
-	}
-	return err
+func (m *Mirror) export(ctx context.Context, commit, attributes string, submodules []Submodule, root *os.Root) error {
+	return through(
+		func(to io.Writer) error { return m.archive(ctx, commit, "", attributes, to, submodules) },
+		func(from io.Reader) error {
+			if err := unpack(root, tar.NewReader(from)); err != nil {
+				return err
+			}
+			_, err := io.Copy(io.Discard, from) // padding
+			return err
+		},
+	)
 }
 
-// checkTree refuses trees that git itself would not check out, and submodules.
+// checkTree refuses trees that git itself would not check out.
 func (m *Mirror) checkTree(ctx context.Context, commit string) error {
-	out, err := m.git(ctx, "ls-tree", "-r", "-z", "--full-tree", commit)
+	out, err := m.git(ctx, "ls-tree", "-r", "-z", "--full-tree", "--name-only", commit)
 	if err != nil {
 		if !m.has(ctx, commit) && ctx.Err() == nil {
 			return git.ErrNoCommit
 		}
 		return err
 	}
-	for entry := range strings.SplitSeq(string(out), "\x00") {
-		attributes, name, ok := strings.Cut(entry, "\t")
-		if !ok {
-			continue
-		}
-		if strings.HasPrefix(attributes, "160000 ") {
-			return fmt.Errorf("%w: %s", ErrSubmodule, git.Plain(name, 200))
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+		if name == "" && len(out) == 0 {
+			break // the empty tree
 		}
 		if err := checkPath(name); err != nil {
 			return err

@@ -2,6 +2,7 @@ package gitrepo
 
 import (
 	"context"
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -22,4 +23,11 @@ func mirrorOf(t testing.TB, url string) *Mirror {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// noise is text of the given size that cannot be compressed well, and the same each time.
+func noise(size int) string {
+	content := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(content)
+	return string(content)
 }

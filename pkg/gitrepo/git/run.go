@@ -99,7 +99,6 @@ func (r Run) environment(inherited []string) []string {
 		"core.fsmonitor", "false",
 		"gc.auto", "0",
 		"maintenance.auto", "false",
-		"tar.umask", "0022",
 	}
 	if r.Remote == "" {
 		// Reading depends on nothing but the repository, and reaches out to nobody.

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -39,6 +40,35 @@ func SmartServer(t testing.TB, root, password string, old bool) *httptest.Server
 	}))
 	t.Cleanup(server.Close)
 	return server
+}
+
+// CountingServer serves like a SmartServer and counts what it answers.
+func CountingServer(t testing.TB, root string) (server *httptest.Server, sent *Counter) {
+	t.Helper()
+	behind := SmartServer(t, root, "", false)
+	sent = new(Counter)
+	server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent.requests.Add(1)
+		behind.Config.Handler.ServeHTTP(countingWriter{w, sent}, r)
+	}))
+	t.Cleanup(server.Close)
+	return server, sent
+}
+
+// A Counter counts the bytes and requests of a server.
+type Counter struct{ bytes, requests atomic.Int64 }
+
+// Take returns what was counted since the last call.
+func (c *Counter) Take() (bytes, requests int64) { return c.bytes.Swap(0), c.requests.Swap(0) }
+
+type countingWriter struct {
+	http.ResponseWriter
+	counter *Counter
+}
+
+func (w countingWriter) Write(p []byte) (int, error) {
+	w.counter.bytes.Add(int64(len(p)))
+	return w.ResponseWriter.Write(p)
 }
 
 // DumbServer serves files.

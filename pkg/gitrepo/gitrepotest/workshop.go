@@ -26,10 +26,16 @@ type Workshop struct {
 // NewWorkshop makes an empty repository with the branch main; args are for git init.
 func NewWorkshop(t testing.TB, args ...string) *Workshop {
 	t.Helper()
+	return NewWorkshopAt(t, filepath.Join(t.TempDir(), "hello"), args...)
+}
+
+// NewWorkshopAt is NewWorkshop in the folder dir, which must not be there yet.
+func NewWorkshopAt(t testing.TB, dir string, args ...string) *Workshop {
+	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Fatal("git is missing: apt install git")
 	}
-	w := &Workshop{t: t, Dir: filepath.Join(t.TempDir(), "hello"), Now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
+	w := &Workshop{t: t, Dir: dir, Now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
 	if err := os.Mkdir(w.Dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -76,6 +82,19 @@ func (w *Workshop) Commit(message string) string {
 	w.Git("add", "--all", ".")
 	w.Git("commit", "--quiet", "--allow-empty", "-m", message)
 	return w.Git("rev-parse", "HEAD")
+}
+
+// Submodule puts a submodule at path, for the next commit. No url leaves .gitmodules as it is.
+func (w *Workshop) Submodule(path, url, commit string) {
+	w.t.Helper()
+	if err := os.MkdirAll(filepath.Join(w.Dir, path), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	if url != "" {
+		w.Git("config", "--file", ".gitmodules", "submodule."+path+".path", path)
+		w.Git("config", "--file", ".gitmodules", "submodule."+path+".url", url)
+	}
+	w.Git("update-index", "--add", "--cacheinfo", "160000,"+commit+","+path)
 }
 
 // Standard is a repository with what packages have: branches, tags of both kinds, upstream.
