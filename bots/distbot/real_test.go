@@ -178,7 +178,10 @@ func stanzas(index string) map[string]map[string]string {
 		for name, value := range fields {
 			switch {
 			case name == "files", strings.HasPrefix(name, "checksums-"):
-				lines := strings.Split(strings.TrimSpace(value), "\n")
+				lines := strings.Split(value, "\n")
+				for i := range lines {
+					lines[i] = strings.TrimSpace(lines[i])
+				}
 				slices.Sort(lines)
 				fields[name] = strings.Join(lines, "\n")
 			case name == "description":
