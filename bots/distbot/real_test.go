@@ -178,7 +178,7 @@ func stanzas(index string) map[string]map[string]string {
 		for name, value := range fields {
 			switch {
 			case name == "files", strings.HasPrefix(name, "checksums-"):
-				lines := strings.Split(value, "\n")
+				lines := strings.Split(strings.TrimSpace(value), "\n")
 				for i := range lines {
 					lines[i] = strings.TrimSpace(lines[i])
 				}
