@@ -154,6 +154,7 @@ func TestBotsAlone(t *testing.T) {
 func TestBadPackages(t *testing.T) {
 	needsTime(t)
 	root := t.TempDir()
+	t.Setenv("FOUNDRY_PROVISIONBOT_DEPENDENCY_GRACE", "1ms")
 	h := newHouse(t, "")
 	h.start()
 	control := func(depends string) string {
@@ -171,7 +172,7 @@ func TestBadPackages(t *testing.T) {
 		{"no such dependency", map[string]string{
 			"debian/changelog": changelog, "debian/control": control(", no-such-package-dev (>= 7), no-other-dev"),
 			"debian/source/format": "3.0 (native)\n", "debian/rules": "#!/usr/bin/make -f\n%:\n\tdh $@\n",
-		}, []string{"provisionbot", "no-such-package-dev (>= 7)", "no-other-dev"}},
+		}, []string{"provisionbot", "no-such-package-dev (>= 7)", "no-other-dev", "waiting for", "foundry retry no-such-dependency-"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorkTree(t, h.gpg, root, strings.ReplaceAll(test.name, " ", "-"))
