@@ -97,13 +97,13 @@ func (r *Repo) remember(id string, e *entry) {
 func newEntry(component string, p *deb.Package) (*entry, error) {
 	e := &entry{
 		key: string(p.Key("")), name: p.Name, version: p.Version, arch: p.Architecture, udeb: p.IsUdeb,
-		source: p.Name, sourceVersion: p.Version,
+		source: p.Name,
 	}
 	var err error
 	if e.parsed, err = debian.ParseVersion(p.Version); err != nil {
 		return nil, err
 	}
-	if p.Source != "" {
+	if e.sourceVersion = e.parsed.String(); p.Source != "" {
 		e.source, e.sourceVersion = contents.SplitSource(p.Source, p.Version)
 	}
 	stanza := p.Stanza()

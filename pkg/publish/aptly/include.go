@@ -98,7 +98,7 @@ func dropSources(entries []*entry) []*entry {
 		}
 	}
 	return slices.DeleteFunc(entries, func(e *entry) bool {
-		return e.isSource() && newest[e.name] != e.parsed && !needed[e.name+" "+e.version]
+		return e.isSource() && newest[e.name] != e.parsed && !needed[e.name+" "+e.parsed.String()]
 	})
 }
 

@@ -118,6 +118,23 @@ func testBinaryVersions(t *testing.T, f *fixture) {
 	f.refused(t, repo, f.binaries(t, "1:1.0-1", false, Binary{Name: "hello", Version: "1:1.0-1+b2", Arch: "amd64", Source: "hello (1:1.0-1)"}), "higher version")
 }
 
+// testZeroEpoch has an epoch of 0 written out, as woff-tools of Debian has: it is the same version as
+// without, in whatever field it stands.
+func testZeroEpoch(t *testing.T, f *fixture) {
+	repo := f.open(t)
+	u := f.binaries(t, "1.0-1", false,
+		Binary{Name: "hello", Version: "0:1.0-1", Arch: "amd64"},
+		Binary{Name: "hello-extra", Version: "0:1.0-1+b1", Arch: "amd64", Source: "hello (0:1.0-1)"})
+	u.Dsc, u.SourceFiles = MakeSource(t, f.folder(t), "hello", "0:1.0-1", "orig of hello")
+	f.include(t, repo, u)
+	other := f.upload(t, "other", "1", "amd64")
+	other.Files = []string{MakeDeb(t, f.folder(t), Binary{Name: "other", Version: "1", Arch: "amd64", Fields: "Built-Using: hello (= 1.0-1)\n"})}
+	f.include(t, repo, other)
+	f.include(t, repo, f.binaries(t, "1.0-2", true, Binary{Name: "hello", Version: "1.0-2", Arch: "amd64"}, Binary{Name: "hello-extra", Version: "1.0-2", Arch: "amd64", Source: "hello"}))
+	f.lists(t, "alpha", amd64, "hello 1.0-2 amd64", "hello-extra 1.0-2 amd64", "other 1 amd64")
+	f.lists(t, "alpha", sources, "hello 0:1.0-1", "hello 1.0-2", "other 1")
+}
+
 // testTwoSourceVersions lets one architecture lag behind: both sources stay as long as packages of both are
 // there, and the older one comes back with a package of it that is late.
 func testTwoSourceVersions(t *testing.T, f *fixture) {

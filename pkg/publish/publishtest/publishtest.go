@@ -59,6 +59,7 @@ func Run(t *testing.T, a Adapter) {
 		{"shared orig", testSharedOrig},
 		{"architecture all", testArchitectureAll},
 		{"versions of binaries", testBinaryVersions},
+		{"zero epoch", testZeroEpoch},
 		{"two source versions", testTwoSourceVersions},
 		{"used sources", testUsedSources},
 		{"sources", testSources},

@@ -64,7 +64,7 @@ func ReadBinary(ctx context.Context, s publish.Suite, upload publish.Upload, fil
 		return nil, Refuse(file, "%s has no architecture %s", s.Codename, p.Architecture)
 	case source != upload.Source:
 		return nil, Refuse(file, "its source is %s, not %s", source, upload.Source)
-	case sourceVersion != upload.Version && !strings.HasPrefix(upload.Version, sourceVersion+"+b"):
+	case sourceVersion != normal(upload.Version) && !strings.HasPrefix(normal(upload.Version), sourceVersion+"+b"):
 		return nil, Refuse(file, "its source version is %s, not %s", sourceVersion, upload.Version)
 	}
 	sums, err := utils.ChecksumsForFile(file)
@@ -82,7 +82,7 @@ func ReadSource(upload publish.Upload) (*Package, error) {
 	if err != nil {
 		return nil, Refuse(upload.Dsc, "%v", err)
 	}
-	if stanza["Source"] != upload.Source || stanza["Version"] != upload.Version {
+	if stanza["Source"] != upload.Source || normal(stanza["Version"]) != normal(upload.Version) {
 		return nil, Refuse(upload.Dsc, "describes %s %s, not %s %s", stanza["Source"], stanza["Version"], upload.Source, upload.Version)
 	}
 	version, err := debian.ParseVersion(upload.Version)
@@ -133,13 +133,22 @@ func ReadSource(upload publish.Upload) (*Package, error) {
 	return &Package{p, sources}, nil
 }
 
+// normal returns a version as foundry writes it: without an epoch of 0, which some packages have. What
+// is no version stays as it is.
+func normal(version string) string {
+	if v, err := debian.ParseVersion(version); err == nil {
+		return v.String()
+	}
+	return version
+}
+
 // SplitSource splits a Source field, "name" or "name (version)" (Debian policy 5.6.1).
 func SplitSource(field, version string) (name, sourceVersion string) {
 	name, rest, found := strings.Cut(field, "(")
 	if found {
 		version = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), ")"))
 	}
-	return strings.TrimSpace(name), version
+	return strings.TrimSpace(name), normal(version)
 }
 
 // UsedSources reads Built-Using, "name (= version), …" (Debian policy 7.8).
@@ -148,7 +157,7 @@ func UsedSources(field string) (list []string) {
 		name, rest, found := strings.Cut(one, "(")
 		version := strings.TrimSpace(strings.TrimLeft(strings.TrimSuffix(strings.TrimSpace(rest), ")"), "= "))
 		if found && version != "" {
-			list = append(list, strings.TrimSpace(name)+" "+version)
+			list = append(list, strings.TrimSpace(name)+" "+normal(version))
 		}
 	}
 	return list
