@@ -93,6 +93,32 @@ func TestVersionsCompareAsDpkg(t *testing.T) {
 	}
 }
 
+// TestVersionsOfBuildsAscend has the versions that continuous builds give, in the order in which a repository
+// must take one for newer than the one before: after the release, before the next one, by codename, and
+// rebuilt. dpkg has the last word.
+func TestVersionsOfBuildsAscend(t *testing.T) {
+	for _, ascending := range [][]string{
+		{
+			"1.2-3~deb12u0", "1.2-3~deb13u0", "1.2-3",
+			"1.2-3+20261120.2315.g1a2b3c4~deb12u0", "1.2-3+20261120.2315.g1a2b3c4~deb13u0", "1.2-3+20261120.2315.g1a2b3c4",
+			"1.2-3+20261120.2316.g0000000", "1.2-3+20261121.0001.gfffffff", "1.2-3+20270101.0000.g0000000", "1.2-3+b1", "1.2-3+r1", "1.2-3+r2", "1.2-3+r10",
+			"1.2-3.1", "1.2-4~20261121.0001.gfffffff", "1.2-4",
+			"1.3~20261120.2315.g1a2b3c4-1~deb12u0", "1.3~20261120.2315.g1a2b3c4-1", "1.3~20261121.0001.g0000000-1", "1.3~rc1-1", "1.3-1~deb12u0", "1.3-1", "1:0.1-1",
+		},
+		{"1.2", "1.2+20261120.2315.g1a2b3c4~deb12u0", "1.2+20261120.2315.g1a2b3c4", "1.2+20261121.0001.g0000000", "1.3~20261120.2315.g1a2b3c4", "1.3~20261121.0001.g0000000", "1.3"},
+	} {
+		for i := 1; i < len(ascending); i++ {
+			a, b := ascending[i-1], ascending[i]
+			if mustVersion(t, a).Compare(mustVersion(t, b)) >= 0 {
+				t.Errorf("%s is not less than %s", a, b)
+			}
+			if err := exec.Command("dpkg", "--compare-versions", a, "lt", b).Run(); err != nil {
+				t.Errorf("dpkg: %s is not less than %s: %v", a, b, err)
+			}
+		}
+	}
+}
+
 func TestVersionsParseAsDpkg(t *testing.T) {
 	texts := []string{
 		"1", "1.0-1", "1:1.0-1", "0:1.0", "a1", "1.0-", "-1", "1:", ":1", "1.0_1", "1.0-1_2", "1 0", "1:1:1", "2147483648:1", "-1:1",
