@@ -68,6 +68,9 @@ Dpkg::Use-Pty "false";
 Dpkg::Options { "--force-unsafe-io"; "--force-confnew"; };
 APT::Keep-Downloaded-Packages "true";
 `)
+	if p.Proxy != "" {
+		fmt.Fprintf(&b, "Acquire::http::Proxy %q;\nAcquire::https::Proxy %q;\n", p.Proxy, p.Proxy)
+	}
 	if len(p.Profiles) > 0 {
 		fmt.Fprintf(&b, "APT::Build-Profiles { \"%s\"; };\n", strings.Join(p.Profiles, "\"; \""))
 	}

@@ -3,6 +3,7 @@ package podman
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"foundry/pkg/environment"
 	"foundry/pkg/environment/podman/container"
 )
 
@@ -25,20 +27,30 @@ type base struct {
 
 // base returns the base image of a plan, made or reused. One whose release has changed since is
 // good enough, every environment brings it up to date by itself; Tend makes it anew.
-func (e *Engine) base(ctx context.Context, p *plan, log io.Writer) (*base, error) {
+func (e *Engine) base(ctx context.Context, p *plan, log io.Writer) (b *base, release func(), err error) {
 	unlock, err := e.index.Lock(ctx, "base-"+p.baseKey)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer unlock()
 	known := new(base)
-	if e.index.Load(bases, p.baseKey, known) && e.podman.HasImage(known.ID) {
-		if known.Release != p.releases[0].SHA256 {
-			return known, e.wish(p)
+	if e.index.Load(bases, p.baseKey, known) {
+		release, err := e.use(known.ID)
+		switch {
+		case errors.Is(err, environment.ErrNoImage):
+		case err != nil:
+			return nil, nil, err
+		case known.Release != p.releases[0].SHA256:
+			return known, release, e.wish(p)
+		default:
+			return known, release, nil
 		}
-		return known, nil
 	}
-	return e.newBase(ctx, p, log)
+	if known, err = e.newBase(ctx, p, log); err != nil {
+		return nil, nil, err
+	}
+	release, err = e.use(known.ID)
+	return known, release, err
 }
 
 // newBase makes a base image, which counts from then on.

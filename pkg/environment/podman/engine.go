@@ -42,6 +42,10 @@ const (
 	images   = "images"   // images, by key
 	bases    = "bases"    // base images, by key
 	releases = "releases" // Release files, by URL
+	wishes   = "wishes"   // base images to be made anew, by key
+	used     = "used"     // when an image was used, by id, and what apt has downloaded
+	promised = "promised" // when an image was the answer to a request, by id
+	ran      = "ran"      // when an instance of an image was started, by id
 )
 
 // Open prepares the folder cache for use and checks that podman is there and can be used by this
@@ -52,7 +56,7 @@ func Open(ctx context.Context, cache string) (*Engine, error) {
 		return nil, fmt.Errorf("open cache folder: %w", err)
 	}
 	e := &Engine{client: newClient(), changed: make(chan struct{}, 1)}
-	kinds := append(oci.Kinds(), answers, images, bases, releases)
+	kinds := append(oci.Kinds(), answers, images, bases, releases, wishes, used, promised, ran)
 	if e.index, err = index.Open(filepath.Join(cache, "environments"), kinds...); err != nil {
 		return nil, err
 	}
@@ -63,21 +67,26 @@ func Open(ctx context.Context, cache string) (*Engine, error) {
 	return e, nil
 }
 
-// Run implements environment.Runtime.
-func (e *Engine) Run(ctx context.Context, run environment.Run) (int, error) {
-	return e.podman.Run(ctx, run)
-}
-
 // Sweep implements environment.Runtime.
 func (e *Engine) Sweep(ctx context.Context) error { return e.podman.Sweep(ctx) }
 
 // Share implements environment.Provisioner.
 func (e *Engine) Share(ctx context.Context, image message.Image, store artifact.Store) (message.Image, error) {
-	return e.images.Share(ctx, image, store)
+	shared, err := e.images.Share(ctx, image, store)
+	if err != nil {
+		return shared, err
+	}
+	// Whoever needs it can fetch it, so it need not be kept for them.
+	return shared, e.mark(ran, image.ID)
 }
 
 // Fetch implements environment.Runtime. Layers that this host has in another image are not
 // fetched.
 func (e *Engine) Fetch(ctx context.Context, image message.Image, store artifact.Store) error {
-	return e.images.Fetch(ctx, image, store)
+	err := e.images.Fetch(ctx, image, store)
+	if err == nil {
+		err = e.mark(used, image.ID)
+	}
+	e.wake()
+	return err
 }

@@ -41,18 +41,21 @@ func (e *Engine) plan(ctx context.Context, request environment.Request) (*plan, 
 	if err := checkRequest(request); err != nil {
 		return nil, err
 	}
-	p := &plan{Request: request}
+	p := &plan{Request: request, urgent: true}
+	if len(p.Base.Components) == 0 {
+		p.Base.Components = []string{"main"}
+	}
 	lists := append([]environment.SourceList{{
 		URI: request.Base.Mirror, Suite: request.Base.Release,
-		Components: []string{"main"}, Keyring: request.Base.Keyring,
+		Components: p.Base.Components, Keyring: request.Base.Keyring,
 	}}, request.Sources...)
 	described := make([]string, 0, 2*len(lists))
-	releases, err := e.releases(ctx, lists)
+	looked, err := e.lookAt(ctx, lists, request.Proxy)
 	if err != nil {
 		return nil, err
 	}
 	for n, list := range lists {
-		if releases[n].SHA256 == "" {
+		if looked[n].SHA256 == "" {
 			continue // optional, and not there yet
 		}
 		data, ext, err := readKeyring(list.Keyring)
@@ -60,7 +63,7 @@ func (e *Engine) plan(ctx context.Context, request environment.Request) (*plan, 
 			return nil, err
 		}
 		p.sources = append(p.sources, source{list, data, ext})
-		p.releases = append(p.releases, releases[n])
+		p.releases = append(p.releases, looked[n])
 		described = append(described, index.Digest(list.URI, list.Suite, strings.Join(list.Components, " "), string(data)))
 	}
 	p.baseKey = index.Digest(format, "base", baseHook, request.Architecture, described[0])
@@ -92,6 +95,14 @@ func checkRequest(r environment.Request) error {
 	if err := checkURI(r.Base.Mirror); err != nil {
 		return fmt.Errorf("provision: mirror: %w", err)
 	}
+	if err := CheckProxy(r.Proxy); err != nil {
+		return fmt.Errorf("provision: %w", err)
+	}
+	for _, c := range r.Base.Components {
+		if !wordPattern.MatchString(c) {
+			return fmt.Errorf("provision: component %q is not a name", c)
+		}
+	}
 	for _, s := range r.Sources {
 		if err := checkURI(s.URI); err != nil {
 			return fmt.Errorf("provision: repository: %w", err)
@@ -118,6 +129,20 @@ func checkRequest(r environment.Request) error {
 		if strings.ContainsAny(relations, "\x00\r#") || strings.Contains(relations, "\n\n") {
 			return errors.New("provision: build relations have characters that do not belong in a control field")
 		}
+	}
+	return nil
+}
+
+// CheckProxy refuses what is not the URL of an http proxy; "" is none.
+func CheckProxy(uri string) error {
+	if uri == "" {
+		return nil
+	}
+	if err := checkURI(uri); err != nil {
+		return fmt.Errorf("proxy: %w", err)
+	}
+	if u, err := url.Parse(uri); err != nil || u.Scheme == "file" || strings.Trim(u.Path, "/") != "" {
+		return fmt.Errorf("proxy %q is not the URL of one", uri)
 	}
 	return nil
 }

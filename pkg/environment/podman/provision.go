@@ -42,20 +42,19 @@ func (e *Engine) Provision(ctx context.Context, request environment.Request, log
 		fmt.Fprintf(log, "reusing environment %s, made a moment ago\n", image.Key)
 		return image, nil
 	}
-	base, err := e.base(ctx, p, log)
+	base, release, err := e.base(ctx, p, log)
 	if err != nil {
 		return message.Image{}, err
 	}
+	defer release()
+	defer e.wake()
 	return e.install(ctx, p, base, log)
 }
 
 // answer is the image that was the answer to a request, if it is there still.
 func (e *Engine) answer(key string) (message.Image, bool) {
 	var image message.Image
-	if !e.index.Load(answers, key, &image) || !e.podman.HasImage(image.ID) {
-		return message.Image{}, false
-	}
-	return image, true
+	return image, e.index.Load(answers, key, &image) && e.promise(image.ID)
 }
 
 //go:embed install.sh
@@ -151,17 +150,32 @@ func (p *plan) mounts(folder string) (options []string, err error) {
 	return append(options, option), err
 }
 
+// The names of the volumes that keep what apt has downloaded: lists and packages by the key of the
+// lists.
+const (
+	aptVolume = container.AptVolume
+	aptLists  = "lists-"
+	aptCache  = "cache-"
+)
+
+// aptLock is held by who uses such volumes.
+func aptLock(key string) string { return "apt-" + key }
+
 // aptVolumes are the options that keep what apt downloads out of the image: in volumes that
 // requests with the same sources use one after the other or, while another does, in ones that are
 // thrown away.
 func (e *Engine) aptVolumes(p *plan) (options []string, release func(), err error) {
 	lists, cache := "", ""
-	unlock, free, err := e.index.TryLock("apt-" + p.listsKey)
+	unlock, free, err := e.index.TryLock(aptLock(p.listsKey))
 	if err != nil {
 		return nil, nil, err
 	}
 	if free {
-		lists, cache = container.AptVolume+"lists-"+p.listsKey+":", container.AptVolume+"cache-"+p.listsKey+":"
+		lists, cache = aptVolume+aptLists+p.listsKey+":", aptVolume+aptCache+p.listsKey+":"
+		if err := e.mark(used, aptVolume+p.listsKey); err != nil {
+			unlock()
+			return nil, nil, err
+		}
 	}
 	return []string{"--volume=" + lists + "/var/lib/apt/lists", "--volume=" + cache + "/var/cache/apt"}, unlock, nil
 }
@@ -226,7 +240,7 @@ func (i *installation) resolved(ctx context.Context) error {
 	}
 	var known message.Image
 	order := "install"
-	if i.engine.index.Load(images, key, &known) && i.engine.podman.HasImage(known.ID) {
+	if i.engine.index.Load(images, key, &known) && i.engine.promise(known.ID) {
 		fmt.Fprintf(i.log, "reusing environment %s: it has these packages\n", key)
 		i.image, order = &known, "stop"
 	}
@@ -275,7 +289,13 @@ func (i *installation) commit(ctx context.Context) (message.Image, error) {
 		image.Packages = []string{}
 	}
 	fmt.Fprintf(i.log, "made environment %s\n", key)
-	return image, i.engine.index.Save(images, key, image)
+	if err := i.engine.index.Save(images, key, image); err != nil {
+		return message.Image{}, err
+	}
+	if !i.engine.promise(id) {
+		return message.Image{}, fmt.Errorf("keep environment %s: %w", key, environment.ErrNoImage)
+	}
+	return image, nil
 }
 
 // remember keeps the answer if apt has seen the same Release files as the plan: a mirror may have

@@ -32,11 +32,16 @@ type release struct {
 	ETag     string `json:"etag,omitempty"`
 	Modified string `json:"modified,omitempty"` // the Last-Modified header
 	SHA256   string `json:"sha256"`
+	Alone    bool   `json:"alone,omitempty"` // there is no InRelease beside it
 }
 
-// releases looks at the Release files of all sources at once. Nothing is verified here: the hashes
+// proxy is the key of a context's value: the URL of the proxy that mirrors are asked through.
+type proxy struct{}
+
+// lookAt looks at the Release files of all sources at once. Nothing is verified here: the hashes
 // only tell whether anything has changed, what is installed is verified by apt.
-func (e *Engine) releases(ctx context.Context, sources []environment.SourceList) ([]release, error) {
+func (e *Engine) lookAt(ctx context.Context, sources []environment.SourceList, through string) ([]release, error) {
+	ctx = context.WithValue(ctx, proxy{}, through)
 	found := make([]release, len(sources))
 	group, ctx := errgroup.WithContext(ctx)
 	for n, source := range sources {
@@ -55,15 +60,11 @@ func (e *Engine) releases(ctx context.Context, sources []environment.SourceList)
 // release looks at InRelease or, where a repository has none, at Release. It is empty for an optional
 // source that is not there.
 func (e *Engine) release(ctx context.Context, source environment.SourceList) (release, error) {
-	look := e.fetchRelease
+	look := e.askRelease
 	if strings.HasPrefix(source.URI, "file:") {
-		look = readRelease
+		look = findRelease
 	}
-	folder := releaseFolder(source)
-	r, err := look(ctx, folder+"InRelease")
-	if errors.Is(err, environment.ErrNoRelease) {
-		r, err = look(ctx, folder+"Release")
-	}
+	r, err := look(ctx, releaseFolder(source))
 	if source.Optional && errors.Is(err, environment.ErrNoRelease) {
 		return release{}, nil
 	}
@@ -80,6 +81,47 @@ func releaseFolder(source environment.SourceList) string {
 		return uri
 	}
 	return uri + "dists/" + source.Suite + "/"
+}
+
+// The names that a Release file has, the first with its signature in it.
+const (
+	inRelease    = "InRelease"
+	plainRelease = "Release"
+)
+
+func findRelease(ctx context.Context, folder string) (release, error) {
+	r, err := readRelease(ctx, folder+inRelease)
+	if errors.Is(err, environment.ErrNoRelease) {
+		r, err = readRelease(ctx, folder+plainRelease)
+	}
+	return r, err
+}
+
+// askRelease asks a mirror one question while nothing has changed, also where there is no InRelease.
+func (e *Engine) askRelease(ctx context.Context, folder string) (release, error) {
+	var known, plain release
+	if e.index.Load(releases, index.Digest(folder+plainRelease), &known) && known.Alone {
+		r, err := e.fetchRelease(ctx, folder+plainRelease)
+		if err == nil && r.SHA256 == known.SHA256 || err != nil && !errors.Is(err, environment.ErrNoRelease) {
+			return r, err
+		}
+		plain = r
+	}
+	r, err := e.fetchRelease(ctx, folder+inRelease)
+	if !errors.Is(err, environment.ErrNoRelease) {
+		if known.Alone {
+			err = errors.Join(err, e.index.Forget(releases, index.Digest(folder+plainRelease)))
+		}
+		return r, err
+	}
+	if plain.SHA256 == "" {
+		plain, err = e.fetchRelease(ctx, folder+plainRelease)
+		if err != nil {
+			return release{}, err
+		}
+	}
+	plain.Alone = true
+	return plain, e.index.Save(releases, index.Digest(folder+plainRelease), plain)
 }
 
 func readRelease(_ context.Context, location string) (release, error) {
@@ -156,6 +198,7 @@ func (e *Engine) fetchRelease(ctx context.Context, location string) (release, er
 		return release{}, err
 	}
 	r := release{URL: location, ETag: response.Header.Get("ETag"), Modified: response.Header.Get("Last-Modified"), SHA256: sum}
+	r.Alone = last.Alone
 	if r != last {
 		if err := e.index.Save(releases, key, r); err != nil {
 			return release{}, err
@@ -178,9 +221,17 @@ func hashRelease(r io.Reader) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// newClient is a client that neither this host's proxy nor its cookies have a part in.
+// newClient is a client that neither this host's proxy nor its cookies have a part in; the proxy is
+// that of the request's context.
 func newClient() *http.Client {
 	transport := &http.Transport{
+		Proxy: func(r *http.Request) (*url.URL, error) {
+			through, ok := r.Context().Value(proxy{}).(string)
+			if !ok || through == "" {
+				return nil, nil
+			}
+			return url.Parse(through)
+		},
 		MaxIdleConnsPerHost: 4, IdleConnTimeout: 2 * time.Minute,
 		TLSHandshakeTimeout: releaseTimeout, ResponseHeaderTimeout: releaseTimeout,
 		ForceAttemptHTTP2: true,

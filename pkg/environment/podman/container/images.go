@@ -98,13 +98,18 @@ func (p *Podman) Images(ctx context.Context) ([]Image, error) {
 	return images, nil
 }
 
+// Below tells whether all layers of i are the lower ones of another image.
+func (i *Image) Below(other *Image) bool {
+	return i.ID != other.ID && len(i.Layers) <= len(other.Layers) && slices.Equal(i.Layers, other.Layers[:len(i.Layers)])
+}
+
 // weigh tells which bytes belong to which image.
 func weigh(images []Image) {
 	for n := range images {
 		upper := &images[n]
 		for m := n - 1; m >= 0; m-- {
 			lower := &images[m]
-			if len(lower.Layers) <= len(upper.Layers) && slices.Equal(lower.Layers, upper.Layers[:len(lower.Layers)]) {
+			if lower.Below(upper) {
 				upper.Own = max(0, min(upper.Own, upper.Size-lower.Size))
 				lower.Above++
 			}
@@ -114,7 +119,7 @@ func weigh(images []Image) {
 
 // RemoveImage removes an image that nothing uses.
 func (p *Podman) RemoveImage(ctx context.Context, id string) error {
-	_, err := p.Call(ctx, "rmi", TrimID(id))
+	_, err := p.Call(ctx, "rmi", "--no-prune", TrimID(id))
 	return err
 }
 

@@ -87,26 +87,16 @@ func (p *Podman) Sweep(ctx context.Context) error {
 // sweepVolumes removes what is left where podman was killed between making a volume and the
 // container for it, or between removing the two.
 func (p *Podman) sweepVolumes(ctx context.Context) error {
-	out, err := p.Call(ctx, "volume", "ls", "--filter=dangling=true", "--format=json")
+	volumes, err := p.listVolumes(ctx)
 	if err != nil {
 		return err
-	}
-	var volumes []struct {
-		Name      string
-		CreatedAt time.Time
-	}
-	if len(out) == 0 {
-		return nil
-	}
-	if err := json.Unmarshal(out, &volumes); err != nil {
-		return fmt.Errorf("read podman's list of volumes: %w", err)
 	}
 	for _, v := range volumes {
 		limit := staleVolume
 		if strings.HasPrefix(v.Name, AptVolume) {
 			limit = staleAptVolume
 		}
-		if time.Since(v.CreatedAt) < limit {
+		if time.Since(v.Made) < limit {
 			continue
 		}
 		if _, err := p.Call(ctx, "volume", "rm", v.Name); err != nil && ctx.Err() != nil {
