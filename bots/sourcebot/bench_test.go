@@ -28,6 +28,15 @@ import (
 // commitTime is when the commits of the tests are made.
 const commitTime = "2026-11-20T23:15:01+01:00"
 
+func commitClock(t *testing.T) time.Time {
+	t.Helper()
+	when, err := time.Parse(time.RFC3339, commitTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return when
+}
+
 // repo is a git repository made by a test.
 type repo struct {
 	t   *testing.T
@@ -170,10 +179,7 @@ func newBench(t *testing.T, args ...string) *bench {
 // make works on one commit as the bot would, and checks that what it answers can be sent.
 func (b *bench) make(r *repo, branch, ref string) ([]*message.Source, error) {
 	b.t.Helper()
-	when, err := time.Parse(time.RFC3339, commitTime)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	when := commitClock(b.t)
 	about := b.about
 	about.Origin, about.Time = message.Origin{Repository: r.dir, Branch: branch, Ref: ref}, when
 	body := &about
