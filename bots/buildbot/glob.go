@@ -43,24 +43,33 @@ func (w wish) matches(name string) bool {
 }
 
 func matchParts(glob, name []string) bool {
-	for len(glob) > 0 {
-		if glob[0] == "**" {
-			for skip := range len(name) + 1 {
-				if matchParts(glob[1:], name[skip:]) {
-					return true
+	at := make([]bool, len(name)+1) // at[i]: the first i parts of the name match the glob so far
+	at[0] = true
+	for g, part := range glob {
+		next := make([]bool, len(name)+1)
+		for i := range at {
+			switch {
+			case !at[i]:
+			case part != "**":
+				if i < len(name) {
+					ok, err := path.Match(part, name[i])
+					next[i+1] = next[i+1] || ok && err == nil
 				}
+			case g == len(glob)-1: // what is in a folder, not the folder
+				fill(next[i+1:])
+			default:
+				fill(next[i:])
 			}
-			return false
 		}
-		if len(name) == 0 {
-			return false
-		}
-		if ok, err := path.Match(glob[0], name[0]); err != nil || !ok {
-			return false
-		}
-		glob, name = glob[1:], name[1:]
+		at = next
 	}
-	return len(name) == 0
+	return at[len(name)]
+}
+
+func fill(flags []bool) {
+	for i := range flags {
+		flags[i] = true
+	}
 }
 
 // decide tells whether a file is wanted and whether it may change. What is to be left out is, and

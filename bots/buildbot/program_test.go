@@ -62,6 +62,8 @@ type recipe struct {
 	name     string
 	arch     string // Architecture of the one binary package
 	commands string
+	control  string            // debian/control; empty for that of one package
+	files    map[string]string // in the tree besides
 }
 
 const control = `Source: %s
@@ -90,12 +92,17 @@ func (l *line) source(r recipe) []message.Artifact {
 	for command := range strings.Lines(r.commands) {
 		rules += "\t" + strings.ReplaceAll(strings.TrimRight(command, "\n"), "$", "$$") + "\n"
 	}
-	for name, content := range map[string]string{
-		"debian/control":       fmt.Sprintf(control, r.name, r.name, r.arch),
+	if r.control == "" {
+		r.control = fmt.Sprintf(control, r.name, r.name, r.arch)
+	}
+	contents := map[string]string{
+		"debian/control":       r.control,
 		"debian/changelog":     r.name + " (1.0) elsewhere; urgency=medium\n\n  * Test.\n\n -- Foundry Test <test@example.org>  Fri, 20 Nov 2026 12:00:00 +0000\n",
 		"debian/rules":         rules,
 		"debian/source/format": "3.0 (native)\n",
-	} {
+	}
+	maps.Copy(contents, r.files)
+	for name, content := range contents {
 		path := filepath.Join(tree, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			l.t.Fatal(err)
@@ -163,8 +170,8 @@ func TestBuild(t *testing.T) {
 		recipe recipe
 		files  []string
 	}{
-		{recipe{"one", "any", normal}, []string{"one_1.0_" + arch + ".buildinfo", "one_1.0_" + arch + ".changes", "one_1.0_" + arch + ".deb"}},
-		{recipe{"two", "all", normal + "\necho x >../left-over; ln -s /etc/passwd ../link"}, []string{"two_1.0_all.buildinfo", "two_1.0_all.changes", "two_1.0_all.deb"}},
+		{recipe{name: "one", arch: "any", commands: normal}, []string{"one_1.0_" + arch + ".buildinfo", "one_1.0_" + arch + ".changes", "one_1.0_" + arch + ".deb"}},
+		{recipe{name: "two", arch: "all", commands: normal + "\necho x >../left-over; ln -s /etc/passwd ../link"}, []string{"two_1.0_all.buildinfo", "two_1.0_all.changes", "two_1.0_all.deb"}},
 	} {
 		t.Run(test.recipe.name, func(t *testing.T) {
 			p := l.provision(test.recipe)
@@ -239,7 +246,7 @@ func TestFailures(t *testing.T) {
 		{"link", changes("(sleep 1; while [ ! -e CHANGES ]; do :; done; for d in ../*.deb; do ln -sf /etc/passwd $d; done) >/dev/null 2>&1 & sleep 0"), "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := l.provision(recipe{test.name, "any", test.commands})
+			p := l.provision(recipe{name: test.name, arch: "any", commands: test.commands})
 			if test.name == "loop" {
 				p.Timeout = 3
 			}
@@ -265,10 +272,10 @@ func TestFailures(t *testing.T) {
 // wrong in a message is told.
 func TestSkipped(t *testing.T) {
 	l := newLine(t)
-	skipped := l.provision(recipe{"skipped", "any", normal})
+	skipped := l.provision(recipe{name: "skipped", arch: "any", commands: normal})
 	skipped.Outcome, skipped.Reason, skipped.Image, skipped.Arch = message.Skipped, "not for us", nil, false
 	first := l.say(skipped)
-	idle := l.provision(recipe{"idle", "any", normal})
+	idle := l.provision(recipe{name: "idle", arch: "any", commands: normal})
 	idle.Arch = false
 	second := l.say(idle)
 	if f, ok := l.Await(second).(*message.Failure); !ok || f.Class != message.ClassPolicy {
