@@ -14,9 +14,9 @@ import (
 	"foundry/pkg/message"
 )
 
-// made lists those of the codenames whose source package of this commit has been announced already. They
+// announced lists those of the codenames whose source package of this commit has been announced already. They
 // need not be made again, and are not held to what has been published since.
-func made(ctx context.Context, j *bot.Job, codenames []debian.Codename) ([]debian.Codename, error) {
+func announced(ctx context.Context, j *bot.Job, codenames []debian.Codename) ([]debian.Codename, error) {
 	var there []debian.Codename
 	topic := message.Topic(j.Settings.Publish)
 	for _, codename := range codenames {
@@ -37,7 +37,7 @@ func (m *maker) releases(ctx context.Context, top debian.Entry) ([]release, erro
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(r release) bool { return slices.Contains(m.made, r.codename) })
+	all = slices.DeleteFunc(all, func(r release) bool { return slices.Contains(m.announced, r.codename) })
 	for _, r := range all {
 		if err := m.check(ctx, message.Package{Source: top.Source, Version: r.version.String(), Codename: string(r.codename)}, ""); err != nil {
 			return nil, err

@@ -27,7 +27,7 @@ type maker struct {
 	signer    string
 	terms     terms
 	codenames []debian.Codename
-	made      []debian.Codename // of these
+	announced []debian.Codename // of these
 }
 
 // logged makes them with a log that goes with a failure, within the time allowed.

@@ -75,7 +75,7 @@ func (s *sourcebot) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	done, err := made(ctx, j, codenames)
+	done, err := announced(ctx, j, codenames)
 	if err != nil || len(done) == len(codenames) {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (s *sourcebot) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) {
 		}
 		return nil, err
 	}
-	work := maker{sourcebot: s, job: j, mirror: mirror, commit: commit, about: about, signer: signer, terms: terms, codenames: codenames, made: done}
+	work := maker{sourcebot: s, job: j, mirror: mirror, commit: commit, about: about, signer: signer, terms: terms, codenames: codenames, announced: done}
 	return work.logged(ctx)
 }
 
