@@ -56,7 +56,7 @@ func (c *client) command() *cobra.Command {
 	root.SetFlagErrorFunc(bot.FlagError)
 	root.AddCommand(
 		c.initCommand(), c.upCommand(), c.demoCommand(),
-		c.submitCommand(), c.uploadCommand(), c.retryCommand(),
+		c.submitCommand(), c.uploadCommand(), c.retryCommand(), c.rebuildCommand(),
 		c.tailCommand(), c.showCommand(), c.logsCommand(), c.outputsCommand(), c.traceCommand(),
 		c.listCommand(), c.stopCommand(), c.statusCommand(), c.trustCommand(), c.gcCommand(),
 	)

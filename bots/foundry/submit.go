@@ -15,9 +15,10 @@ import (
 
 // submission is what submit and retry are asked for.
 type submission struct {
-	wait    bool
-	rebuild bool
-	timeout time.Duration
+	wait       bool
+	rebuild    bool
+	dependents bool // rebuild what build-depends on it
+	timeout    time.Duration
 }
 
 func (c *client) submitCommand() *cobra.Command {
@@ -30,10 +31,12 @@ already is not built again unless --rebuild is given.`,
 		Example: "  foundry submit https://example.org/hello.git#stable --wait",
 		Args:    exactly(1, "a repository"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			o.wait = o.wait || o.dependents
 			return c.submit(cmd.Context(), args[0], o)
 		},
 	}
 	cmd.Flags().BoolVar(&o.rebuild, "rebuild", false, "build again what has been announced already")
+	cmd.Flags().BoolVar(&o.dependents, "rebuild-dependents", false, "follow it to its end, then rebuild what build-depends on it, as foundry rebuild does")
 	o.declare(cmd)
 	return cmd
 }
@@ -136,7 +139,10 @@ func (c *client) announced(ctx context.Context, s *session, m *message.Message, 
 	if !o.wait {
 		return nil
 	}
-	return c.wait(ctx, s, m.Context, o.timeout)
+	if err := c.wait(ctx, s, m.Context, o.timeout); err != nil || !o.dependents {
+		return err
+	}
+	return c.rebuildDependents(ctx, s, m.Context, o.timeout)
 }
 
 // nextCount is the count of the next deliberate rebuild of a commit.

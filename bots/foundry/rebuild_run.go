@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"foundry/pkg/bot"
+	"foundry/pkg/bus"
+	"foundry/pkg/message"
+)
+
+// A rebuildRun rebuilds one level of packages after the other. What it has done it reads from the
+// bus, so another run goes on where one was interrupted.
+type rebuildRun struct {
+	*client
+	s      *session
+	o      rebuilding
+	roots  []string
+	report rebuildReport
+}
+
+func (r *rebuildRun) run(ctx context.Context, w world) error {
+	out := r.out
+	if r.JSON {
+		out = r.errs
+	}
+	for level := 1; !r.o.dryRun; level++ {
+		begun, any := r.begin(ctx, w, level, out)
+		if !any {
+			break
+		}
+		if err := r.await(ctx, begun, out); err != nil {
+			return err
+		}
+		worlds, err := r.s.readWorlds(ctx)
+		if err != nil {
+			return err
+		}
+		w = worlds[r.o.codename]
+	}
+	if r.JSON {
+		if err := printJSON(r.out, r.report); err != nil {
+			return err
+		}
+	} else {
+		r.print(w)
+	}
+	if !r.o.dryRun && slices.ContainsFunc(r.report.Packages, func(p *rebuilt) bool { return p.State == stateFailed || p.State == rebuildLeftOut }) {
+		return bot.Exit(bot.ExitFailure)
+	}
+	return nil
+}
+
+// begin announces what of a level is to be rebuilt, and returns the transactions to await.
+func (r *rebuildRun) begin(ctx context.Context, w world, level int, out io.Writer) (begun map[string]*rebuilt, any bool) {
+	begun = map[string]*rebuilt{}
+	for _, p := range r.report.Packages {
+		if p.Level != level {
+			continue
+		}
+		any = true
+		if err := r.beginOne(ctx, w, p); err != nil {
+			p.State, p.Reason = stateFailed, err.Error()
+		}
+		if p.State == stateRunning {
+			begun[p.Context] = p
+		}
+		fmt.Fprintln(out, bot.Printable(p.line()))
+	}
+	return begun, any
+}
+
+// beginOne announces a package unless it was rebuilt already, is being rebuilt, or is to be left out.
+func (r *rebuildRun) beginOne(ctx context.Context, w world, p *rebuilt) error {
+	have := w[p.Source]
+	if have == nil {
+		p.State, p.Reason = rebuildLeftOut, "its messages are no longer kept"
+		return nil
+	}
+	after, lacking := r.after(w, p)
+	switch {
+	case lacking != "":
+		p.State, p.Reason = rebuildLeftOut, lacking+" was not rebuilt"
+		return nil
+	case r.o.dependents && have.announced > after:
+		p.State, p.Version = rebuildDone, have.source.Version
+		return nil
+	case have.source.Uploaded():
+		p.State, p.Reason = rebuildLeftOut, "it was uploaded: upload a new version of it"
+		return nil
+	}
+	commit := message.Commit{Origin: have.source.Origin, Time: have.source.Time, Author: have.source.Committer}
+	if have.commit != nil {
+		commit = *have.commit
+	}
+	commit.Bump = true
+	name, state, err := r.latest(ctx, commit, after)
+	switch {
+	case err != nil:
+		return err
+	case state == statePublished && r.o.dependents: // a moment ago
+		p.State, p.Context = rebuildDone, name
+		return nil
+	case state != stateRunning:
+		if commit.Count, err = r.s.nextCount(ctx, commit); err != nil {
+			return err
+		}
+		m, err := message.NewCommit(r.s.self, &commit)
+		if err != nil {
+			return err
+		}
+		if _, err := r.s.publish(ctx, m); err != nil {
+			return fmt.Errorf("announce %s: %w", commit.Ref, err)
+		}
+		name = m.Context
+	}
+	p.State, p.Context = stateRunning, name
+	return nil
+}
+
+// after is the sequence of the message since which p is to have been rebuilt: when the last of what
+// it needs was published. lacking is one of them that was to be rebuilt and was not.
+func (r *rebuildRun) after(w world, p *rebuilt) (after uint64, lacking string) {
+	some, states := map[string]bool{}, map[string]*rebuilt{}
+	for _, name := range r.roots {
+		if r.o.dependents && w[name] != nil {
+			some[name] = true
+		}
+	}
+	for _, o := range r.report.Packages {
+		if o.Level < p.Level && w[o.Source] != nil {
+			some[o.Source], states[o.Source] = true, o
+		}
+	}
+	for _, name := range w.makers(w[p.Source], some) {
+		after = max(after, w[name].out)
+		if o := states[name]; o != nil && o.State != statePublished && o.State != rebuildDone && !w[name].source.Uploaded() {
+			lacking = name
+		}
+	}
+	return after, lacking
+}
+
+// latest is the last transaction that rebuilds the commit and was announced after the given message,
+// and its state; both are empty where there is none.
+func (r *rebuildRun) latest(ctx context.Context, commit message.Commit, after uint64) (name, state string, err error) {
+	err = r.s.Bus.Tail(ctx, bus.Filter{Topics: []message.Topic{message.Commits}}, func(raw bus.Raw) error {
+		if raw.Sequence < after {
+			return nil
+		}
+		m, body, err := r.s.sealer.Open(raw)
+		if c, ok := body.(*message.Commit); err == nil && ok && c.Bump && c.Origin == commit.Origin {
+			name = m.Context
+		}
+		return nil
+	})
+	if err != nil || name == "" {
+		return "", "", err
+	}
+	t, err := r.s.load(ctx, name)
+	if err != nil {
+		return "", "", err
+	}
+	return name, t.state(), nil
+}
+
+// await follows the transactions of a level until all have ended.
+func (r *rebuildRun) await(ctx context.Context, begun map[string]*rebuilt, out io.Writer) error {
+	if len(begun) == 0 {
+		return nil
+	}
+	arches := r.s.architectures(ctx)
+	all := map[string]*transaction{}
+	for name := range begun {
+		all[name] = &transaction{context: name, architectures: arches}
+	}
+	err := r.s.Bus.Tail(ctx, bus.Filter{Follow: true}, func(raw bus.Raw) error {
+		for name, t := range all {
+			if !r.s.take(t, raw) {
+				continue
+			}
+			p := begun[name]
+			if p.State = t.state(); p.State == stateRunning {
+				continue
+			}
+			delete(all, name)
+			if f := t.failures(); len(f) > 0 {
+				p.Reason = f[0].Stage + ": " + f[0].Reason
+			} else if p.State == stateSkipped {
+				p.State, p.Reason = stateFailed, "no architecture builds it"
+			}
+			fmt.Fprintln(out, bot.Printable(p.line()))
+		}
+		if len(all) == 0 {
+			return errEnded
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errEnded):
+		return nil
+	case err == nil:
+		err = ctx.Err()
+	}
+	again := "foundry rebuild " + strings.Join(r.roots, " ") + " --codename " + r.o.codename
+	if r.o.dependents {
+		again += " --rebuild-dependents"
+	}
+	if r.o.transitive {
+		again += " --transitive"
+	}
+	return bot.Hint(fmt.Errorf("%d of %d packages of this level have not ended: %w", len(all), len(begun), err), "they go on; then go on with: "+again)
+}
+
+// line is one line about p for a person.
+func (p *rebuilt) line() string {
+	line := fmt.Sprintf("  %2d  %-9s  %s %s", p.Level, p.State, p.Source, p.Version)
+	if p.Context != "" {
+		line += "  " + p.Context
+	}
+	if p.Reason != "" {
+		line += "  (" + p.Reason + ")"
+	}
+	return line
+}
+
+// print sums up; of a dry run it tells the plan.
+func (r *rebuildRun) print(w world) {
+	counts := map[string]int{}
+	for _, p := range r.report.Packages {
+		if r.o.dryRun {
+			if w[p.Source].source.Uploaded() {
+				p.State, p.Reason = rebuildLeftOut, "it was uploaded: upload a new version of it"
+			}
+			fmt.Fprintln(r.out, bot.Printable(p.line()))
+		}
+		counts[p.State]++
+	}
+	var parts []string
+	for _, state := range []string{rebuildPlanned, statePublished, rebuildDone, stateFailed, rebuildLeftOut} {
+		if counts[state] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[state], state))
+		}
+	}
+	if len(parts) == 0 {
+		parts = []string{"nothing build-depends on " + strings.Join(r.roots, ", ")}
+	}
+	fmt.Fprintf(r.out, "%s: %s\n", r.report.Codename, strings.Join(parts, ", "))
+}
