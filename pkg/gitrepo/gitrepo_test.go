@@ -25,9 +25,9 @@ func mirrorOf(t testing.TB, url string) *Mirror {
 	return m
 }
 
-// noise is text of the given size that cannot be compressed well, and the same each time.
-func noise(size int) string {
+// noise is text of the given size that cannot be compressed, and the same each time for a seed.
+func noise(size int, seed ...byte) string {
 	content := make([]byte, size)
-	_, _ = rand.NewChaCha8([32]byte{1}).Read(content)
+	_, _ = rand.NewChaCha8([32]byte(append(seed, make([]byte, 32-len(seed))...))).Read(content)
 	return string(content)
 }

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
-	"slices"
+	"strconv"
 	"strings"
 
 	"foundry/pkg/gitrepo/git"
@@ -17,13 +18,13 @@ import (
 // IsAncestor tells whether the first commit is in the history of the second. Both must be in the mirror; what is
 // missing of the history between them is fetched. A commit whose history is not to be had any more is no ancestor.
 func (m *Mirror) IsAncestor(ctx context.Context, ancestor, descendant string) (bool, error) {
-	base, _, err := m.mergeBase(ctx, ancestor, descendant)
+	base, _, err := m.mergeBase(ctx, descendant, ancestor)
 	return base == ancestor && err == nil, err
 }
 
 // MergeBase returns the best common ancestor of two commits, as git-merge-base(1) has it, or "" when they share no
 // history. Both must be in the mirror; what is missing of their history is fetched, as far back as it takes to be
-// sure. When the remote repository does not have it either, and nothing in common was found, that is
+// sure, of the first one sooner than of the second. When the remote repository does not have it either, and nothing in common was found, that is
 // git.ErrNoCommit.
 func (m *Mirror) MergeBase(ctx context.Context, a, b string) (string, error) {
 	base, sure, err := m.mergeBase(ctx, a, b)
@@ -44,7 +45,7 @@ func (m *Mirror) mergeBase(ctx context.Context, a, b string) (base string, sure 
 	}
 	if _, err := look(ctx); err == nil && !sure {
 		err = m.exclusively(ctx, formatOf(a), func(ctx context.Context, lock *os.File) error {
-			return m.deepenUntil(ctx, lock, []string{a, b}, nil, look)
+			return m.deepenUntil(ctx, lock, look, root{commit: a}, root{commit: b})
 		})
 	}
 	if err != nil {
@@ -122,7 +123,7 @@ func (m *Mirror) FetchTree(ctx context.Context, tree string, heads ...string) er
 		if err := m.fetch(ctx, lock, []string{tree + ":refs/foundry/tree/" + tree}, shallowest); err == nil || passing(ctx, err) {
 			return err
 		}
-		if err := m.deepenUntil(ctx, lock, nil, heads, there); err != nil {
+		if err := m.deepenUntil(ctx, lock, there, root{names: heads}); err != nil {
 			return err
 		}
 		if ok, _ := there(ctx); !ok {
@@ -153,61 +154,95 @@ func (m *Mirror) search(ctx context.Context, lock *os.File, commit, branch strin
 			return err
 		}
 	}
-	return m.deepenUntil(ctx, lock, nil, names, func(ctx context.Context) (bool, error) { return m.has(ctx, commit), nil })
+	return m.deepenUntil(ctx, lock, func(ctx context.Context) (bool, error) { return m.has(ctx, commit), nil }, root{names: names})
 }
 
-// firstStep is how many commits further back the first deepening goes, and stepFactor how much longer the next step
-// is. The third and last brings all.
+// A root is where a history begins: at a commit, or at branches and tags.
+type root struct {
+	commit string
+	names  []string
+}
+
 const (
-	firstStep  = 32
-	stepFactor = 16
+	firstStep  = 8         // commits further back than before that come with the first deepening
+	stepFactor = 4         // how much further each next one goes
+	steps      = 5         // the last of which brings all
 	allHistory = 1<<31 - 1 // what git takes for infinite
 )
 
-// deepenUntil fetches more and more of the history of commits and of named branches and tags until enough says so, or
-// there is no more of it.
-func (m *Mirror) deepenUntil(ctx context.Context, lock *os.File, commits, names []string, enough func(context.Context) (bool, error)) error {
-	for step := firstStep; ; step *= stepFactor {
-		if done, err := enough(ctx); done || err != nil || !m.isShallow() {
-			return err
-		}
-		depth := fmt.Sprintf("--deepen=%d", step)
-		last := step > firstStep*stepFactor
-		if last {
-			depth = fmt.Sprintf("--depth=%d", allHistory)
-		}
-		if err := m.deepen(ctx, lock, commits, names, depth); err != nil {
-			return err
-		}
-		if last {
-			_, err := enough(ctx)
+// deepenUntil fetches more and more of the history of the roots until enough says so, or there is no more of it. Each root
+// is a step behind the one before it, since what the first leads to is more likely the answer.
+func (m *Mirror) deepenUntil(ctx context.Context, lock *os.File, enough func(context.Context) (bool, error), roots ...root) error {
+	if done, err := enough(ctx); done || err != nil {
+		return err
+	}
+	known := make([]int, len(roots))
+	for i, r := range roots {
+		var err error
+		if known[i], err = m.depth(ctx, r); err != nil {
 			return err
 		}
 	}
+	for round := range steps + len(roots) - 1 {
+		for i, r := range roots {
+			step := round - i
+			if step < 0 || step >= steps || !m.isShallow() {
+				continue
+			}
+			depth := allHistory
+			if step < steps-1 {
+				depth = known[i] + firstStep*int(math.Pow(stepFactor, float64(step)))
+			}
+			if err := m.deepen(ctx, lock, r, depth); err != nil {
+				return err
+			}
+			if done, err := enough(ctx); done || err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
-// deepen makes one step. Commits are asked for by themselves where the server gives them out, else the branches of
-// the mirror must do.
-func (m *Mirror) deepen(ctx context.Context, lock *os.File, commits, names []string, depth string) error {
-	asked := 0
-	for _, commit := range commits {
-		switch err := m.fetch(ctx, lock, []string{commit}, depth); {
-		case err == nil:
-			asked++
-		case passing(ctx, err):
+// depth tells how many commits, one behind the other, the mirror has of a history. To ask for fewer would make it
+// shorter.
+func (m *Mirror) depth(ctx context.Context, r root) (int, error) {
+	longest := 0
+	for _, name := range append([]string{r.commit}, r.names...) {
+		commit, err := m.Resolve(ctx, name)
+		if err != nil {
+			continue
+		}
+		out, err := m.git(ctx, "rev-list", "--count", "--first-parent", commit)
+		if err != nil {
+			return 0, err
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(string(out)))
+		if err != nil {
+			return 0, fmt.Errorf("count commits: %w", err)
+		}
+		longest = max(longest, n)
+	}
+	return longest, nil
+}
+
+// deepen fetches so much history of a root. A commit is asked for by itself where the server gives it out, else the
+// branches of the mirror must do.
+func (m *Mirror) deepen(ctx context.Context, lock *os.File, r root, depth int) error {
+	option := fmt.Sprintf("--depth=%d", depth)
+	names := r.names
+	if r.commit != "" {
+		err := m.fetch(ctx, lock, []string{r.commit}, option)
+		if err == nil || passing(ctx, err) {
 			return err
 		}
-	}
-	if asked == 0 && len(commits) > 0 {
 		here, err := m.tips(ctx)
 		if err != nil {
 			return err
 		}
 		for ref, tip := range here {
-			if name, branch := strings.CutPrefix(ref, "refs/heads/"); branch {
-				names = append(names, name)
-			} else if slices.Contains(commits, tip.commit) {
-				names = append(names, strings.TrimPrefix(ref, "refs/"))
+			if name, branch := strings.CutPrefix(ref, "refs/heads/"); branch || tip.commit == r.commit {
+				names = append(names, strings.TrimPrefix(name, "refs/"))
 			}
 		}
 	}
@@ -219,11 +254,7 @@ func (m *Mirror) deepen(ctx context.Context, lock *os.File, commits, names []str
 	for i, h := range heads {
 		refspecs[i] = headRefspec(h.Name)
 	}
-	err = m.fetch(ctx, lock, refspecs, depth)
-	if complains(err, "does not support --deepen") {
-		err = m.fetch(ctx, lock, refspecs, fmt.Sprintf("--depth=%d", allHistory))
-	}
-	return err
+	return m.fetch(ctx, lock, refspecs, option)
 }
 
 // passing tells whether err is trouble with the remote repository that another way of asking does not help.
