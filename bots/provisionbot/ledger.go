@@ -204,10 +204,11 @@ func (s *sourceOn) providers(arch string) (arches []string) {
 	if s.failed {
 		return nil
 	}
-	if debian.Architecture(arch).Builds(s.Architectures) {
+	dep, indep, _ := parts(s.Source, arch)
+	if dep || indep {
 		arches = append(arches, arch)
 	}
-	if slices.Contains(s.Architectures, string(debian.All)) && !slices.Contains(arches, s.IndepArchitecture) {
+	if _, indep, _ := parts(s.Source, s.IndepArchitecture); indep && arch != s.IndepArchitecture {
 		arches = append(arches, s.IndepArchitecture)
 	}
 	return slices.DeleteFunc(arches, func(a string) bool { return s.parts[a] != nil && s.parts[a].over })

@@ -30,7 +30,8 @@ func definition() bot.Definition {
 For its architecture it resolves the build dependencies of each source package with apt in a clean
 base system, made with mmdebstrap from --mirror, and makes an image that has them installed. An
 image with the same packages is used again, and while no source list has changed the same request
-is answered at once.
+is answered at once. When a release has changed, its base system is made anew in the background;
+images that were not used for longest are removed when they take more than --image-limit.
 
 The packages of a codename are built in the Debian release of the same name unless --base says
 which. --repository adds source lists; "%(codename)s" in its suite stands for the package's codename.
@@ -44,7 +45,7 @@ way may bring it, and is built once that is in. Packages that wait for each othe
   provisionbot --base mycodename=trixie --repository 'https://apt.example.org/debian %(codename)s main' --keyring /etc/apt/keyrings/example.gpg`,
 		Watch: message.Sources, Publish: message.Provisions,
 		Flags: o.declare,
-		Check: func() error { return cmp.Or(o.check(), podman.Check(context.Background())) },
+		Check: func() error { return cmp.Or(o.check(), podman.Check(context.Background()), podman.CheckArchitecture(o.Arch)) },
 		Arch:  func() string { return o.Arch },
 		Run:   o.run,
 	}
@@ -62,7 +63,9 @@ func (o *options) run(ctx context.Context, b *bot.Bot) error {
 	if err != nil {
 		return err
 	}
-	return o.work(ctx, b, engine, share)
+	return engine.While(ctx, podman.Upkeep{Limit: o.images, Bases: true, Log: b.Log}, func(ctx context.Context) error {
+		return o.work(ctx, b, engine, share)
+	})
 }
 
 // work makes environments until the bot is stopped.

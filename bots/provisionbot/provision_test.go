@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -62,7 +63,7 @@ func TestRequest(t *testing.T) {
 	source := &message.Source{
 		Package: message.Package{Source: "hello", Version: "1", Codename: "acme"},
 		Relations: message.Relations{
-			BuildDepends:     "debhelper-compat (= 13),\n libfoo-dev [linux-any], libbar-dev [!amd64], dh-check <!nocheck>, a | b [i386] | c",
+			BuildDepends:     "debhelper-compat (= 13),\n libfoo-dev [linux-any], libbar-dev [!amd64], dh-check <!nocheck>, b [i386] | a | c, d (<< 2) | d (>= 3) | e",
 			BuildDependsArch: "arch-only", BuildDependsIndep: "indep-only",
 			BuildConflicts: "bad", BuildConflictsArch: "bad-arch", BuildConflictsIndep: "bad-indep",
 		},
@@ -89,9 +90,9 @@ func TestRequest(t *testing.T) {
 		arch, indep        bool
 		depends, conflicts string
 	}{
-		{"Both", true, true, "debhelper-compat (= 13), libfoo-dev, a | c, arch-only, indep-only", "bad, bad-arch, bad-indep"},
-		{"Arch", true, false, "debhelper-compat (= 13), libfoo-dev, a | c, arch-only", "bad, bad-arch"},
-		{"Indep", false, true, "debhelper-compat (= 13), libfoo-dev, a | c, indep-only", "bad, bad-indep"},
+		{"Both", true, true, "debhelper-compat (= 13), libfoo-dev, a, d (<< 2) | d (>= 3), arch-only, indep-only", "bad, bad-arch, bad-indep"},
+		{"Arch", true, false, "debhelper-compat (= 13), libfoo-dev, a, d (<< 2) | d (>= 3), arch-only", "bad, bad-arch"},
+		{"Indep", false, true, "debhelper-compat (= 13), libfoo-dev, a, d (<< 2) | d (>= 3), indep-only", "bad, bad-indep"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			want.Depends, want.Conflicts = test.depends, test.conflicts
@@ -100,6 +101,10 @@ func TestRequest(t *testing.T) {
 				t.Errorf("%v (-want +got)\n%s", err, diff)
 			}
 		})
+	}
+	p.Alternatives = true
+	if got, err := p.request(source, &message.Provision{Arch: true}); err != nil || !strings.Contains(got.Depends, "a | c, d (<< 2) | d (>= 3) | e") {
+		t.Errorf("with all alternatives: %q, %v", got.Depends, err)
 	}
 	if p.sources[0].Suite != codenameToken+"-extra" {
 		t.Error("the template of the suite has changed")
