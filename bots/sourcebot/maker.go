@@ -20,14 +20,15 @@ import (
 // A maker makes the source packages of one commit.
 type maker struct {
 	*sourcebot
-	job       *bot.Job
-	mirror    *gitrepo.Mirror
-	commit    gitrepo.Commit
-	about     *message.Commit
-	signer    string
-	terms     terms
-	codenames []debian.Codename
-	announced []debian.Codename // of these
+	job        *bot.Job
+	mirror     *gitrepo.Mirror
+	commit     gitrepo.Commit
+	about      *message.Commit
+	signer     string
+	submodules []gitrepo.Submodule // in the tree
+	terms      terms
+	codenames  []debian.Codename
+	announced  []debian.Codename // of these
 }
 
 // logged makes them with a log that goes with a failure, within the time allowed.
@@ -80,6 +81,14 @@ func (m *maker) make(ctx context.Context, log *bot.Log) ([]bot.Result, error) {
 	if err := os.Mkdir(work, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
+	if m.submodules, err = sourcepackage.Submodules(ctx, t, m.mirror, m.commit.Hash, p.GBP); err != nil {
+		return nil, err
+	}
+	if m.submodules != nil {
+		if fresh, err = m.checkout(ctx); err != nil {
+			return nil, err
+		}
+	}
 	fit, err := m.origs(ctx, t, fresh, work, p)
 	if err != nil {
 		return nil, err
@@ -104,14 +113,14 @@ func (m *maker) make(ctx context.Context, log *bot.Log) ([]bot.Result, error) {
 	return results, nil
 }
 
-// checkout exports the commit and returns the folder.
+// checkout exports the commit, as it is whatever attributes say, and returns the folder.
 func (m *maker) checkout(ctx context.Context) (string, error) {
 	dir, err := os.MkdirTemp(m.job.Dir, "tree-")
 	if err != nil {
 		return "", fmt.Errorf("make folder: %w", err)
 	}
-	if err := sourcepackage.Export(ctx, m.mirror, m.commit.Hash, dir, m.job.Dir); err != nil {
-		return "", err
+	if err := m.mirror.CheckoutRaw(ctx, m.commit.Hash, dir, m.submodules...); err != nil {
+		return "", sourcepackage.GitFault(err)
 	}
 	return dir, sourcepackage.Guard(dir, m.commit.Time)
 }
@@ -122,7 +131,7 @@ func (m *maker) origs(ctx context.Context, t *sourcepackage.Runner, tree, work s
 		return nil, sourcepackage.CheckNative(tree)
 	}
 	search := &sourcepackage.Search{
-		Mirror: m.mirror, Tools: t, Commit: m.commit.Hash, Tree: tree, Source: p.Top.Source, Version: p.Top.Version, Since: p.Since,
+		Mirror: m.mirror, Tools: t, Commit: m.commit.Hash, Tree: tree, Submodules: m.submodules, Source: p.Top.Source, Version: p.Top.Version, Since: p.Since,
 		Format: p.Format, GBP: p.GBP, Compression: m.compressionFor(p.Format, p.GBP), Folders: m.tarballs, Dir: work,
 	}
 	if beside := sourcepackage.FolderOf(m.about.Repository); beside != "" {

@@ -1,17 +1,12 @@
 package sourcepackage
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"foundry/pkg/gitrepo"
 )
-
-// rawAttributes switch off what the attributes of a tree do to an export: a file of the packaging is in the
-// source package as it is in the commit, whatever upstream's .gitattributes say about it.
-const rawAttributes = "* -export-ignore -export-subst -text -eol -crlf -ident -filter -working-tree-encoding\n"
 
 // borrow makes a repository in the folder dir that has the objects of a mirror, and the branch
 // pristine-tar at the given commit.
@@ -41,24 +36,4 @@ func writeNew(path, text string) error {
 // gitEnv is the environment of a run of git, or of a program that runs it, on a repository.
 func gitEnv(dir string) []string {
 	return []string{"GIT_DIR=" + dir, "GIT_ATTR_NOSYSTEM=1", "GIT_NO_REPLACE_OBJECTS=1", "GIT_OPTIONAL_LOCKS=0"}
-}
-
-// Export writes the tree of a commit into an empty folder as it is: no attribute of the tree counts, so
-// that nothing is left out, filled in or converted. scratch is a folder for what that needs.
-func Export(ctx context.Context, m *gitrepo.Mirror, commit, dir, scratch string) error {
-	raw, err := gitrepo.OpenMirror(scratch, m.URL())
-	if err != nil {
-		return GitFault(err)
-	}
-	defer os.RemoveAll(raw.Dir())
-	if err := borrow(raw.Dir(), m, commit); err != nil {
-		return err
-	}
-	if err := writeNew(filepath.Join(raw.Dir(), "info", "attributes"), rawAttributes); err != nil {
-		return fmt.Errorf("make repository: %w", err)
-	}
-	if err := raw.Checkout(ctx, commit, dir); err != nil {
-		return GitFault(err)
-	}
-	return nil
 }

@@ -27,7 +27,8 @@ func (t *tail) Write(p []byte) (int, error) {
 var (
 	changedFile   = regexp.MustCompile(`(?m)^ (\S.*)$`)
 	changedFiles  = regexp.MustCompile(`(?m)local changes detected, the modified files are:\n((?: .*\n)+)`)
-	cannotShow    = regexp.MustCompile(`(?m)error: cannot represent change to (.*?): (.*)$`)
+	cannotShow    = regexp.MustCompile(`(?m)error: cannot represent change to (.*?):(?: (.*))?$`)
+	missingPatch  = regexp.MustCompile(`(?m)cannot (?:read|stat) \S*?debian/patches/(.*?): No such file`)
 	unwantedFile  = regexp.MustCompile(`(?m)error: unwanted binary file: (.*)$`)
 	failedPatch   = regexp.MustCompile(`(?m)error: (?:LC_ALL=C )?patch .*debian/patches/(.*?) subprocess returned`)
 	alreadyIn     = regexp.MustCompile(`(?m)^Reversed \(or previously applied\) patch detected`)
@@ -50,7 +51,7 @@ func explain(output, last string) (reason, hint string) {
 	case strings.Contains(last, "unrepresentable changes"):
 		reason = "unrepresentable changes to the upstream source"
 		if m := cannotShow.FindAllStringSubmatch(output, -1); m != nil {
-			reason += fmt.Sprintf(": %s (%s)", enumerate(withoutTop(m)), m[0][2])
+			reason += ": " + enumerate(withoutTop(m))
 		}
 		return reason, "a patch cannot make them: put them back as they are in the orig tarball, or list changed binary files in debian/source/include-binaries"
 	case strings.Contains(last, "unwanted binary file"):
@@ -66,6 +67,9 @@ func explain(output, last string) (reason, hint string) {
 			reason += " (it is in there already)"
 		}
 		return reason, "refresh the patches: quilt push -a --refresh"
+	}
+	if m := missingPatch.FindStringSubmatch(last); m != nil {
+		return fmt.Sprintf("debian/patches/series lists %s, which is not there", m[1]), "commit the patch, or take it out of the list: quilt delete"
 	}
 	if m := badSignature.FindStringSubmatch(output); m != nil && strings.Contains(last, "signature") {
 		return fmt.Sprintf("the signature of %s is not by the key in debian/upstream/signing-key.asc: %s", m[1], m[2]), "put the right key or the right signature into place; uscan checks both"

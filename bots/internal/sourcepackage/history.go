@@ -137,6 +137,11 @@ func (s *Search) namedHeads() []string {
 // fromNamed makes the tarballs of the commit, tag or branch that upstream-tree names.
 func (s *Search) fromNamed(ctx context.Context) (*Origs, error) {
 	s.looked = append(s.looked, "upstream-tree "+s.GBP.UpstreamTree)
+	if git.IsHash(s.GBP.UpstreamTree) {
+		if err := s.Mirror.Fetch(ctx, s.GBP.UpstreamTree, ""); err != nil {
+			return nil, GitFault(err)
+		}
+	}
 	for _, head := range append([]string{s.GBP.UpstreamTree}, s.namedHeads()...) {
 		commit, err := s.Mirror.Resolve(ctx, head)
 		if errors.Is(err, git.ErrNoBranch) || errors.Is(err, git.ErrNoCommit) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"foundry/pkg/debian"
+	"foundry/pkg/gitrepo"
 )
 
 // upstreamTree is what tarballs are made of.
@@ -16,13 +17,13 @@ type upstreamTree struct {
 	commit     string
 	when       time.Time // of all files; zero: the commit's
 	bare       bool      // without debian
-	submodules []Submodule
+	submodules []gitrepo.Submodule
 }
 
 // makeAll makes the main tarball and those of the components, which are folders of the same tree.
 func (s *Search) makeAll(ctx context.Context, tree upstreamTree) (*Origs, error) {
 	var err error
-	if tree.submodules, err = s.submodules(ctx, tree.commit); err != nil {
+	if tree.submodules, err = Submodules(ctx, s.Tools, s.Mirror, tree.commit, s.GBP); err != nil {
 		return nil, err
 	}
 	main := selection{except: s.GBP.Components, when: tree.when}
@@ -51,32 +52,23 @@ func (s *Search) makeAll(ctx context.Context, tree upstreamTree) (*Origs, error)
 	return origs, nil
 }
 
-// submodules lists those of a commit that belong to the source: all, unless debian/gbp.conf says otherwise.
-func (s *Search) submodules(ctx context.Context, commit string) ([]Submodule, error) {
-	if s.GBP.Submodules == debian.Off {
-		return nil, nil
-	}
-	all, err := submodulesOf(ctx, s.Mirror, commit)
-	if err != nil {
-		return nil, GitFault(err)
-	}
-	for _, m := range all {
-		fmt.Fprintf(s.Tools.log, "with submodule %s (%s, commit %s)\n", m.Path, m.URL, m.Commit)
-	}
-	return all, nil
-}
-
-// make makes one tarball and returns how many files it has. A plain tree goes in as git-archive(1) writes
-// it, which is byte by byte what git-buildpackage makes of it.
+// make makes one tarball and returns how many files it has, or folders. A plain tree goes in as
+// git-archive(1) writes it, which is byte by byte what git-buildpackage makes of it.
 func (s *Search) make(ctx context.Context, tree upstreamTree, what selection, path string) (int, error) {
 	files := 0
 	archive := func(ctx context.Context, w io.Writer) error {
-		return s.Mirror.Archive(ctx, tree.commit, "", w)
+		return s.Mirror.Archive(ctx, tree.commit, "", w, tree.submodules...)
 	}
-	plain := what.only == "" && what.except == nil && what.when.IsZero() && tree.submodules == nil
-	if plain {
+	if what.only == "" && what.except == nil && what.when.IsZero() {
+		top, err := s.Tools.output(ctx, maxListing, call{
+			dir: s.Tools.temp, env: gitEnv(s.Mirror.Dir()), args: []string{"git", "ls-tree", tree.commit},
+		})
+		if err != nil {
+			return 0, fmt.Errorf("list upstream tree: %w", err)
+		}
+		files = strings.Count(top, "\n")
 		archive = func(ctx context.Context, w io.Writer) error {
-			return s.plainArchive(ctx, tree.commit, what.prefix+"/", w, &files)
+			return s.Mirror.Archive(ctx, tree.commit, what.prefix+"/", w, tree.submodules...)
 		}
 	} else {
 		archive = selected(archive, what, &files)
@@ -85,18 +77,4 @@ func (s *Search) make(ctx context.Context, tree upstreamTree, what selection, pa
 		return 0, err
 	}
 	return files, nil
-}
-
-// plainArchive writes the tree of a commit with the modes that git-archive gives by itself.
-func (s *Search) plainArchive(ctx context.Context, commit, prefix string, w io.Writer, files *int) error {
-	in := call{dir: s.Tools.temp, env: gitEnv(s.Mirror.Dir())}
-	in.args = []string{"git", "ls-tree", commit}
-	listing, err := s.Tools.output(ctx, maxListing, in)
-	if err != nil {
-		return err
-	}
-	*files = strings.Count(listing, "\n")
-	in.stdout = w
-	in.args = []string{"git", "-c", "tar.umask=0002", "archive", "--format=tar", "--prefix=" + prefix, commit}
-	return s.Tools.run(ctx, in)
 }

@@ -18,9 +18,9 @@ import (
 type Search struct {
 	Mirror      *gitrepo.Mirror
 	Tools       *Runner
-	Commit      string      // of the packaging
-	Tree        string      // folder with that commit's tree
-	Submodules  []Submodule // that are in it
+	Commit      string              // of the packaging
+	Tree        string              // folder with that commit's tree
+	Submodules  []gitrepo.Submodule // that are in it
 	Source      string
 	Version     debian.Version
 	Since       time.Time // when the upstream version was first packaged

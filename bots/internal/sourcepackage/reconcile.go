@@ -23,7 +23,7 @@ func (s *Search) reconcile(ctx context.Context, l *Layout, origs *Origs) error {
 		return fmt.Errorf("make folder: %w", err)
 	}
 	defer os.RemoveAll(exported)
-	if err := s.Mirror.Checkout(ctx, s.Commit, exported); err != nil {
+	if err := s.Mirror.Checkout(ctx, s.Commit, exported, s.Submodules...); err != nil {
 		return GitFault(err)
 	}
 	s.dropSubmodules(l)

@@ -2,11 +2,24 @@ package sourcepackage
 
 import (
 	"context"
+	"fmt"
 
+	"foundry/pkg/debian"
 	"foundry/pkg/gitrepo"
 )
 
-// Submodule is one of a commit.
-type Submodule struct{ Path, URL, Commit string }
-
-func submodulesOf(context.Context, *gitrepo.Mirror, string) ([]Submodule, error) { return nil, nil }
+// Submodules lists those of a commit that belong to the source, and brings them to this host: all, unless
+// the configuration of git-buildpackage says otherwise.
+func Submodules(ctx context.Context, t *Runner, m *gitrepo.Mirror, commit string, configured debian.GBP) ([]gitrepo.Submodule, error) {
+	if configured.Submodules == debian.Off {
+		return nil, nil
+	}
+	all, err := m.Submodules(ctx, commit)
+	if err != nil {
+		return nil, GitFault(err)
+	}
+	for _, s := range all {
+		fmt.Fprintf(t.log, "with submodule %s (%s, commit %s)\n", s.Path, s.URL, s.Commit)
+	}
+	return all, nil
+}

@@ -2,12 +2,14 @@ package sourcepackage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"foundry/pkg/bot"
 	"foundry/pkg/debian"
 )
 
@@ -49,7 +51,12 @@ func (s *Search) unpackOne(ctx context.Context, name string) (string, error) {
 		dir: dir, args: []string{"tar", "-xf", filepath.Join(s.Dir, name), "--no-same-owner", "--no-same-permissions"},
 	})
 	if err != nil {
-		return "", toolFault(ctx, fmt.Errorf("unpack %s: %w", name, err), "is it a tarball, and whole? try: tar -tf "+name)
+		err = toolFault(ctx, err, "is it a tarball, and whole? try: tar -tf "+name)
+		var failure *bot.Failure
+		if errors.As(err, &failure) {
+			failure.Reason = fmt.Sprintf("unpack %s: %s", name, failure.Reason)
+		}
+		return "", err
 	}
 	if err := settleUpstream(dir, name); err != nil {
 		return "", err

@@ -1,0 +1,557 @@
+package main
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"foundry/pkg/bot"
+	"foundry/pkg/message"
+)
+
+// layout is a repository as a maintainer keeps it, and the source package that it must become.
+type layout struct {
+	build func(r *repo) // leaves the packaging on the current branch
+	args  []string
+	names []string          // of the files, without the .dsc; nil: those of format 3.0 (quilt)
+	tree  map[string]string // content of files of the unpacked source package; "" for one that must not be there
+	log   string            // a part of the log
+}
+
+// quilt are the files of hello 1.0-1 in format 3.0 (quilt) with a tarball made here.
+var quilt = []string{"hello_1.0-1.debian.tar.xz", "hello_1.0.orig.tar.xz"}
+
+// branched puts upstream on the branch upstream, and hello 1.0-1 on main, which has it merged.
+func branched(r *repo, packaging map[string]string) {
+	r.git("checkout", "--quiet", "-b", "upstream")
+	r.write(upstream)
+	r.commit()
+	r.git("checkout", "--quiet", "-b", "main")
+	r.write(hello("1.0-1", "3.0 (quilt)", packaging))
+	r.commit()
+}
+
+// apart puts upstream on the branch upstream, and the debian folder of hello 1.0-1 alone on main.
+func apart(r *repo, packaging map[string]string) {
+	r.git("checkout", "--quiet", "-b", "upstream")
+	r.write(upstream)
+	r.commit()
+	r.git("tag", "upstream/1.0")
+	r.git("checkout", "--quiet", "--orphan", "main")
+	r.git("rm", "-rfq", ".")
+	files := hello("1.0-1", "3.0 (quilt)", packaging)
+	delete(files, "hello.c")
+	r.write(files)
+	r.commit()
+}
+
+// tarball puts files into a tarball beside the repository, or in a folder.
+func tarball(r *repo, path string, files map[string]string) {
+	r.t.Helper()
+	path = filepath.Join(r.dir, path)
+	dir := r.t.TempDir()
+	(&repo{t: r.t, dir: dir}).write(files)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+	r.run("sh", "-c", "cd "+dir+" && tar --mtime=2020-02-02 -caf "+path+" *")
+}
+
+func below(folder string, files map[string]string) map[string]string {
+	all := map[string]string{}
+	for name, text := range files {
+		all[folder+"/"+name] = text
+	}
+	return all
+}
+
+func gbp(lines string) map[string]string {
+	return map[string]string{"debian/gbp.conf": "[DEFAULT]\n" + lines}
+}
+
+func with(maps_ ...map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, m := range maps_ {
+		maps.Copy(all, m)
+	}
+	return all
+}
+
+var fix = map[string]string{
+	"debian/patches/series":    "fix.patch\n",
+	"debian/patches/fix.patch": "--- a/hello.c\n+++ b/hello.c\n@@ -1 +1 @@\n-int main(void) { return 0; }\n+int main(void) { return 1; }\n",
+}
+
+func testLayouts(t *testing.T, layouts map[string]layout) {
+	t.Helper()
+	for name, test := range layouts {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRepo(t)
+			test.build(r)
+			args := append([]string{"--codename", "bookworm", "--allow-unsigned"}, test.args...)
+			for i := range args {
+				args[i] = strings.ReplaceAll(args[i], "REPO", r.dir)
+			}
+			b := newBench(t, args...)
+			s := b.mustMake(r, r.git("branch", "--show-current"), r.git("rev-parse", "HEAD"))[0]
+			want := test.names
+			if want == nil {
+				want = quilt
+			}
+			if diff := cmp.Diff(want, names(s)[1:]); diff != "" {
+				t.Errorf("files, -want +got:\n%s", diff)
+			}
+			if !strings.Contains(b.log, test.log) {
+				t.Errorf("log has not %q:\n%s", test.log, b.log)
+			}
+			tree, _ := b.unpack(s)
+			wantTree(t, tree, test.tree)
+		})
+	}
+}
+
+// wantTree compares files, "-> target" for symbolic links, "" for what must not be there.
+func wantTree(t *testing.T, tree string, want map[string]string) {
+	t.Helper()
+	for name, text := range want {
+		path := filepath.Join(tree, name)
+		got, err := os.ReadFile(path)
+		if target, linkErr := os.Readlink(path); linkErr == nil {
+			got, err = []byte("-> "+target), nil
+		}
+		if _, lerr := os.Lstat(path); lerr != nil && text == "" {
+			continue
+		}
+		if err != nil || string(got) != text {
+			t.Errorf("%s: %q, %v; want %q", name, got, err, text)
+		}
+	}
+}
+
+// TestUpstreamOfHistory: where the orig tarball comes from when upstream is in git.
+func TestUpstreamOfHistory(t *testing.T) {
+	tag := func(format, name string) func(*repo) {
+		return func(r *repo) {
+			branched(r, with(gbp(format), hello("1:1.0~rc1-2", "3.0 (quilt)", nil)))
+			r.git("tag", name, "upstream")
+			r.git("branch", "-D", "upstream")
+		}
+	}
+	mangled := []string{"hello_1.0~rc1-2.debian.tar.xz", "hello_1.0~rc1.orig.tar.xz"}
+	testLayouts(t, map[string]layout{
+		"default tag":            {build: tag("", "upstream/1.0_rc1"), names: mangled, log: "from tag upstream/1.0_rc1"},
+		"tag v":                  {build: tag("", "v1.0_rc1"), names: mangled, log: "from tag v1.0_rc1"},
+		"plain tag":              {build: tag("", "1.0_rc1"), names: mangled, log: "from tag 1.0_rc1"},
+		"tag with a hyphen":      {build: tag("", "v1.0-rc1"), names: mangled, log: "from tag v1.0-rc1"},
+		"tag format":             {build: tag("upstream-tag = rel%(version%~%.)s\n", "rel1.0.rc1"), names: mangled},
+		"doubled percent":        {build: tag("upstream-tag = rel%%(version)s\n", "rel1.0_rc1"), names: mangled},
+		"tag with dots replaced": {build: tag("upstream-tag = R_%(hversion)s\n", "R_1-0_rc1"), names: mangled},
+		"upstream-tree a tag":    {build: tag("upstream-tree = odd\n", "odd"), names: mangled, log: "from upstream-tree tags/odd"},
+		"sections": {build: func(r *repo) {
+			branched(r, map[string]string{"debian/gbp.conf": "[DEFAULT]\nupstream-tag = no/%(version)s\n[import-orig]\nupstream-tag = never\n[buildpackage]\nupstream-tag = yes/%(version)s\nexport-dir = ../x\nbuilder = rm -rf /\ntarball-dir = ../t\n"})
+			r.git("tag", "yes/1.0", "upstream")
+		}, log: "note: tarball-dir"},
+		"file .gbp.conf": {build: func(r *repo) {
+			branched(r, with(gbp("upstream-tag = b/%(version)s\n"), map[string]string{".gbp.conf": "[DEFAULT]\nupstream-tag = a/%(version)s\ncompression = gzip\n"}))
+			r.git("checkout", "--quiet", "upstream")
+			r.write(map[string]string{".gbp.conf": "[DEFAULT]\nupstream-tag = a/%(version)s\ncompression = gzip\n"})
+			r.commit()
+			r.git("tag", "b/1.0")
+			r.git("checkout", "--quiet", "main")
+		}, names: []string{"hello_1.0-1.debian.tar.xz", "hello_1.0.orig.tar.gz"}},
+		"branch of DEP-14": {build: func(r *repo) {
+			branched(r, nil)
+			r.git("branch", "-m", "upstream", "x")
+			r.git("branch", "-m", "x", "upstream/latest")
+		}, log: "from branch upstream/latest"},
+		"branch that moved on": {build: func(r *repo) {
+			branched(r, gbp("upstream-tree = BRANCH\n"))
+			r.git("checkout", "--quiet", "upstream")
+			r.write(map[string]string{"hello.c": "later\n"})
+			r.commit()
+			r.git("checkout", "--quiet", "main")
+		}, tree: map[string]string{"hello.c": upstream["hello.c"]}},
+		"branch without shared history": {build: func(r *repo) {
+			apart(r, gbp("upstream-tree = BRANCH\n"))
+			r.git("tag", "-d", "upstream/1.0")
+		}, log: "shares no history"},
+		"upstream-tree a commit": {build: func(r *repo) {
+			branched(r, nil)
+			r.write(gbp("upstream-tree = " + r.git("rev-parse", "upstream") + "\n"))
+			r.commit()
+			r.git("branch", "-D", "upstream")
+		}},
+		"upstream-tree a branch": {build: func(r *repo) {
+			branched(r, gbp("upstream-tree = origin/vendor\n"))
+			r.git("branch", "-m", "upstream", "vendor")
+		}, log: "from upstream-tree vendor"},
+		"upstream-tree SLOPPY": {build: func(r *repo) {
+			r.write(with(upstream, hello("1.0-1", "3.0 (quilt)", with(fix, gbp("upstream-tree = SLOPPY\n")))))
+			r.commit()
+		}, tree: map[string]string{"hello.c": "int main(void) { return 1; }\n", "doc/read.me": "hello\n"}},
+		"pristine-tar off": {build: func(r *repo) {
+			branched(r, gbp("pristine-tar = False\n"))
+			tarball(r, "../hello_1.0.orig.tar.gz", below("x", upstream))
+			r.run("pristine-tar", "commit", "../hello_1.0.orig.tar.gz", "upstream")
+			r.run("rm", "../hello_1.0.orig.tar.gz")
+		}, log: "from branch upstream"},
+		"components": {build: func(r *repo) {
+			branched(r, nil)
+			r.git("checkout", "--quiet", "upstream")
+			r.write(map[string]string{"plug/a.c": "int a;\n", "two/b.c": "int b;\n"})
+			r.commit()
+			r.git("tag", "upstream/1.0")
+			r.git("checkout", "--quiet", "main")
+			r.git("merge", "--quiet", "upstream")
+			r.write(gbp("components = ['plug', 'two']\ncompression = xz\ncompression-level = 9\n"))
+			r.commit()
+		}, names: []string{"hello_1.0-1.debian.tar.xz", "hello_1.0.orig-plug.tar.xz", "hello_1.0.orig-two.tar.xz", "hello_1.0.orig.tar.xz"}, tree: map[string]string{"plug/a.c": "int a;\n", "two/b.c": "int b;\n"}},
+		"patches applied": {build: func(r *repo) {
+			branched(r, with(fix, map[string]string{"hello.c": "int main(void) { return 1; }\n"}))
+		}, tree: map[string]string{"hello.c": "int main(void) { return 1; }\n"}},
+	})
+}
+
+// TestUpstreamOfFolders: tarballs that lie in a folder, for branches with and without the upstream source.
+func TestUpstreamOfFolders(t *testing.T) {
+	merged := func(name string) func(r *repo) {
+		return func(r *repo) {
+			branched(r, nil)
+			r.git("branch", "-D", "upstream")
+			tarball(r, name, below("hello-9", upstream))
+		}
+	}
+	alone := func(packaging map[string]string, tarballs map[string]map[string]string) func(r *repo) {
+		return func(r *repo) {
+			apart(r, packaging)
+			r.git("tag", "-d", "upstream/1.0")
+			r.git("branch", "-D", "upstream")
+			for name, files := range tarballs {
+				tarball(r, name, files)
+			}
+		}
+	}
+	gz := []string{"hello_1.0-1.debian.tar.xz", "hello_1.0.orig.tar.gz"}
+	patched := map[string]string{"hello.c": "int main(void) { return 1; }\n", "doc/read.me": "hello\n"}
+	theirs := map[string]string{"debian/control": "not ours\n", "debian/theirs": "x\n"}
+	testLayouts(t, map[string]layout{
+		"beside the repository":    {build: merged("../hello_1.0.orig.tar.xz"), log: "from folder"},
+		"bz2":                      {build: merged("../hello_1.0.orig.tar.bz2"), names: []string{"hello_1.0-1.debian.tar.xz", "hello_1.0.orig.tar.bz2"}},
+		"in a folder that is told": {build: merged("../elsewhere/hello_1.0.orig.tar.gz"), args: []string{"--tarballs", "REPO/../nothing", "--tarballs", "REPO/../elsewhere"}, names: gz, log: "nothing is passed over"},
+		"a link in the folder": {build: func(r *repo) {
+			merged("../hello-1.0.tar.gz")(r)
+			r.run("ln", "-s", "hello-1.0.tar.gz", "../hello_1.0.orig.tar.gz")
+		}, names: gz},
+		"with a signature": {build: func(r *repo) {
+			merged("../hello_1.0.orig.tar.gz")(r)
+			r.run("sh", "-c", "echo not checked without key >../hello_1.0.orig.tar.gz.asc")
+		}, names: []string{"hello_1.0-1.debian.tar.xz", "hello_1.0.orig.tar.gz", "hello_1.0.orig.tar.gz.asc"}},
+		"with a signature that is not wanted": {build: func(r *repo) {
+			merged("../hello_1.0.orig.tar.gz")(r)
+			r.run("sh", "-c", "echo x >../hello_1.0.orig.tar.gz.asc")
+			r.write(gbp("upstream-signatures = off\n"))
+			r.commit()
+		}, names: gz},
+		"format 1.0": {build: func(r *repo) {
+			merged("../hello_1.0.orig.tar.gz")(r)
+			r.git("rm", "--quiet", "debian/source/format")
+			r.write(map[string]string{"extra.c": "int extra;\n"})
+			r.commit()
+			tarball(r, "../hello_1.0.orig.tar.xz", below("other", upstream))
+		}, names: []string{"hello_1.0-1.diff.gz", "hello_1.0.orig.tar.gz"}, tree: map[string]string{"extra.c": "int extra;\n"}},
+		"debian alone":                {build: alone(fix, map[string]map[string]string{"../hello_1.0.orig.tar.gz": below("hello-9", upstream)}), names: gz, tree: patched, log: "goes under the packaging"},
+		"debian alone, overlay":       {build: alone(with(fix, gbp("overlay = True\nexport-dir = ../build\n")), map[string]map[string]string{"../hello_1.0.orig.tar.gz": below("hello-9", upstream)}), names: gz, tree: patched},
+		"debian alone, no top folder": {build: alone(fix, map[string]map[string]string{"../hello_1.0.orig.tar.gz": upstream}), names: gz, tree: patched},
+		"debian alone, upstream has debian": {
+			build: alone(fix, map[string]map[string]string{"../hello_1.0.orig.tar.gz": below("hello-9", with(upstream, theirs))}), names: gz,
+			tree: with(patched, map[string]string{"debian/theirs": ""}),
+		},
+		"debian alone, format 1.0": {
+			build: func(r *repo) {
+				alone(nil, map[string]map[string]string{"../hello_1.0.orig.tar.gz": below("hello-9", with(upstream, theirs))})(r)
+				r.write(map[string]string{"debian/source/format": "1.0\n"})
+				r.commit()
+			}, names: []string{"hello_1.0-1.diff.gz", "hello_1.0.orig.tar.gz"}, tree: map[string]string{"debian/theirs": "x\n", "configure": upstream["configure"]},
+		},
+		"debian alone, components": {
+			build: alone(nil, map[string]map[string]string{
+				"../hello_1.0.orig.tar.gz": below("hello-9", with(upstream, map[string]string{"plug/old.c": "old\n"})), "../hello_1.0.orig-plug.tar.xz": below("p", map[string]string{"a.c": "int a;\n"}),
+				"../hello_1.0.orig-two-2.tar.gz": {"b.c": "int b;\n", "c.c": "int c;\n"},
+			}),
+			names: []string{"hello_1.0-1.debian.tar.xz", "hello_1.0.orig-plug.tar.xz", "hello_1.0.orig-two-2.tar.gz", "hello_1.0.orig.tar.gz"},
+			tree:  map[string]string{"plug/a.c": "int a;\n", "plug/old.c": "", "two-2/b.c": "int b;\n"},
+		},
+		"component that has no place": {build: func(r *repo) {
+			merged("../hello_1.0.orig.tar.gz")(r)
+			tarball(r, "../hello_1.0.orig-plug.tar.gz", below("p", map[string]string{"a.c": "int a;\n"}))
+		}, names: gz, log: "component plug is passed over"},
+		"debian alone, upstream in another branch": {build: func(r *repo) { apart(r, fix) }, tree: patched, log: "from tag upstream/1.0"},
+		"debian alone, pristine-tar": {build: func(r *repo) {
+			apart(r, with(fix, gbp("pristine-tar = True\n")))
+			tarball(r, "../x/hello_1.0.orig.tar.gz", below("hello-9", upstream))
+			r.run("pristine-tar", "commit", "../x/hello_1.0.orig.tar.gz", "upstream")
+		}, names: gz, tree: patched},
+	})
+}
+
+// TestFilesOfAllKinds: what is in the commit is in the package, byte by byte.
+func TestFilesOfAllKinds(t *testing.T) {
+	odd := map[string]string{
+		"grüße/日本.txt": "naïve\n", "crlf.txt": "a\r\nb\r\n", "blob": "\x00\xff\n", "deep/link": "-> ../hello.c", "away": "-> /etc/passwd", "nowhere": "-> missing",
+		"with space": "x\n", "a'b\"c": "x\n", "tab\there": "x\n", "debian/copyright": "Grüße\n", "debian/crlf": "x\r\n", "debian/link": "-> rules", "run": "#!/bin/sh\n",
+	}
+	binaries := map[string]string{"debian/logo.png": "\x89PNG\x00\xff", "debian/source/include-binaries": "debian/logo.png\n"}
+	testLayouts(t, map[string]layout{
+		"native": {build: func(r *repo) {
+			r.write(hello("1:1.0", "3.0 (native)", with(odd, binaries)))
+			r.commit()
+		}, names: []string{"hello_1.0.tar.xz"}, tree: with(odd, binaries)},
+		"native 1.0": {build: func(r *repo) {
+			r.write(hello("1.0", "", odd))
+			r.commit()
+		}, names: []string{"hello_1.0.tar.gz"}, tree: odd},
+		"quilt": {build: func(r *repo) {
+			r.git("checkout", "--quiet", "-b", "upstream")
+			r.write(with(upstream, odd))
+			r.run("rm", "-r", "debian")
+			r.commit()
+			r.git("tag", "upstream/1.0")
+			r.git("checkout", "--quiet", "-b", "main")
+			r.write(hello("1.0-1", "3.0 (quilt)", with(odd, binaries)))
+			r.commit()
+		}, tree: with(odd, binaries)},
+		"native, with attributes": {build: func(r *repo) {
+			r.write(hello("1.0", "3.0 (native)", with(odd, map[string]string{
+				".gitattributes": "debian export-ignore\nrun export-ignore\n*.txt text eol=crlf\nhello.c ident export-subst\n", "hello.c": "$Id$ $Format:%H$\n", "lf.txt": "a\nb\n",
+			})))
+			// The index would be converted too.
+			r.write(map[string]string{".git/info/attributes": "* -text -eol -crlf -ident\n"})
+			r.commit()
+		}, names: []string{"hello_1.0.tar.xz"}, tree: with(odd, map[string]string{"hello.c": "$Id$ $Format:%H$\n", "lf.txt": "a\nb\n", "crlf.txt": "a\r\nb\r\n"})},
+	})
+}
+
+// TestAttributes: a tarball that git-archive has made lacks files and has others altered; the branch,
+// where they are as they are, fits to it all the same.
+func TestAttributes(t *testing.T) {
+	attributes := map[string]string{
+		".gitattributes": "/debian export-ignore\ntests export-ignore\n.gitattributes export-ignore\nversion.h export-subst\n*.bat text eol=crlf\n*.id ident\n",
+		"tests/a.c":      "int test;\n", "tests/deep/b.c": "int deep;\n", "version.h": "#define V \"$Format:%H$ $Format:%d$\"\n", "run.bat": "echo\nexit\n", "x.id": "$Id$\n",
+	}
+	tagged := func(r *repo, packaging map[string]string) {
+		r.git("checkout", "--quiet", "-b", "upstream")
+		r.write(with(upstream, attributes))
+		r.commit()
+		r.git("tag", "upstream/1.0")
+		r.git("checkout", "--quiet", "-b", "main")
+		r.write(hello("1.0-1", "3.0 (quilt)", with(fix, packaging)))
+		r.commit()
+	}
+	archived := func(r *repo) {
+		tagged(r, nil)
+		r.run("sh", "-c", "git archive --prefix=forge-1.0/ upstream/1.0 | gzip -n >../hello_1.0.orig.tar.gz")
+		r.git("tag", "-d", "upstream/1.0")
+		r.git("branch", "-D", "upstream")
+	}
+	altered := map[string]string{"run.bat": "echo\r\nexit\r\n", "hello.c": "int main(void) { return 1; }\n", "tests/a.c": "", ".gitattributes": ""}
+	gz := []string{"hello_1.0-1.debian.tar.xz", "hello_1.0.orig.tar.gz"}
+	testLayouts(t, map[string]layout{
+		"tag":                {build: func(r *repo) { tagged(r, nil) }, tree: altered, log: "left out"},
+		"tarball of a forge": {build: archived, names: gz, tree: altered},
+		"tarball with everything": {build: func(r *repo) {
+			tagged(r, nil)
+			tarball(r, "../hello_1.0.orig.tar.gz", below("x", with(upstream, attributes)))
+		}, names: gz, tree: map[string]string{"run.bat": "echo\nexit\n", "tests/a.c": "int test;\n", "version.h": attributes["version.h"]}},
+		"pristine-tar": {build: func(r *repo) {
+			tagged(r, nil)
+			tarball(r, "../x/hello_1.0.orig.tar.gz", below("x", with(upstream, attributes)))
+			r.run("pristine-tar", "commit", "../x/hello_1.0.orig.tar.gz", "upstream")
+		}, names: gz, tree: map[string]string{"run.bat": "echo\nexit\n", "tests/a.c": "int test;\n", "version.h": attributes["version.h"]}},
+		"format 1.0": {build: func(r *repo) {
+			archived(r)
+			r.write(map[string]string{"debian/source/format": "1.0\n", "hello.c": "int changed;\n"})
+			r.commit()
+		}, names: []string{"hello_1.0-1.diff.gz", "hello_1.0.orig.tar.gz"}, tree: map[string]string{"run.bat": "echo\r\nexit\r\n", "hello.c": "int changed;\n", "tests/a.c": ""}},
+	})
+}
+
+// TestSameAsGitBuildpackage: the tarball of a tag is byte by byte what git-buildpackage makes, which is
+// git-archive(1) compressed with the program's own settings.
+func TestSameAsGitBuildpackage(t *testing.T) {
+	r := newRepo(t)
+	branched(r, gbp("compression = gzip\n"))
+	r.git("tag", "-a", "-m", "x", "upstream/1.0", "upstream")
+	want := filepath.Join(t.TempDir(), "want")
+	r.run("sh", "-c", "git archive --format=tar --prefix=hello-1.0/ upstream/1.0 | gzip -n -c >"+want)
+	text, err := os.ReadFile(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, "--codename", "bookworm", "--allow-unsigned")
+	s := b.mustMake(r, "main", r.git("rev-parse", "main"))[0]
+	for _, f := range s.Files {
+		if f.Name == "hello_1.0.orig.tar.gz" && string(b.store.files[f.SHA256]) != string(text) {
+			t.Error("other bytes")
+		}
+	}
+	wantNames(t, s, "hello_1.0-1.dsc", "hello_1.0-1.debian.tar.xz", "hello_1.0.orig.tar.gz")
+}
+
+// TestRevisionsShareOrig: the next revision has the same orig tarball, wherever that is made of.
+func TestRevisionsShareOrig(t *testing.T) {
+	for _, tree := range []string{"TAG", "BRANCH", "SLOPPY"} {
+		t.Run(tree, func(t *testing.T) {
+			t.Parallel()
+			r := newRepo(t)
+			branched(r, gbp("upstream-tree = "+tree+"\n"))
+			r.git("tag", "upstream/1.0", "upstream")
+			b := newBench(t, "--codename", "bookworm", "--allow-unsigned")
+			first := b.mustMake(r, "main", r.git("rev-parse", "main"))[0]
+			top := strings.Replace(hello("1.0-2", "", nil)["debian/changelog"], "19 Nov", "20 Nov", 1)
+			r.write(map[string]string{"debian/changelog": top + hello("1.0-1", "", nil)["debian/changelog"]})
+			r.env = append(r.env, "GIT_COMMITTER_DATE=2026-11-21T01:00:00Z")
+			second := newBench(t, "--codename", "bookworm", "--allow-unsigned").mustMake(r, "main", r.commit())[0]
+			if diff := cmp.Diff(orig(first), orig(second)); diff != "" {
+				t.Errorf("-first +second:\n%s", diff)
+			}
+		})
+	}
+}
+
+func orig(s *message.Source) (all []message.Artifact) {
+	for _, f := range s.Files {
+		if strings.Contains(f.Name, ".orig") {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// TestLFS: what git-lfs keeps elsewhere is not in the repository.
+func TestLFS(t *testing.T) {
+	const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03\nsize 6\n"
+	lfs := map[string]string{".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n", "data.bin": pointer}
+	t.Run("content in the tarball", func(t *testing.T) {
+		r := newRepo(t)
+		branched(r, lfs)
+		tarball(r, "../hello_1.0.orig.tar.gz", below("x", with(upstream, lfs, map[string]string{"data.bin": "hello\n"})))
+		b := newBench(t, "--codename", "bookworm", "--allow-unsigned")
+		s := b.mustMake(r, "main", r.git("rev-parse", "main"))[0]
+		tree, _ := b.unpack(s)
+		wantTree(t, tree, map[string]string{"data.bin": "hello\n"})
+	})
+	for name, build := range map[string]func(r *repo){
+		"native": func(r *repo) { r.write(hello("1.0", "3.0 (native)", lfs)) },
+		"tag": func(r *repo) {
+			r.write(with(upstream, lfs))
+			r.commit()
+			r.git("tag", "upstream/1.0")
+			r.write(hello("1.0-1", "3.0 (quilt)", nil))
+		},
+		"other content": func(r *repo) {
+			branched(r, lfs)
+			tarball(r, "../hello_1.0.orig.tar.gz", below("x", with(upstream, lfs, map[string]string{"data.bin": "other\n"})))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRepo(t)
+			build(r)
+			_, err := newBench(t, "--codename", "bookworm", "--allow-unsigned").make(r, r.git("branch", "--show-current"), r.commit())
+			wantFailure(t, err, message.ClassPackage, "data.bin is a pointer of git-lfs", "--tarballs")
+		})
+	}
+}
+
+// made runs the bot on a repository and returns its error.
+func made(t *testing.T, r *repo, args ...string) error {
+	t.Helper()
+	_, err := newBench(t, append([]string{"--codename", "bookworm", "--allow-unsigned"}, args...)...).make(r, r.git("branch", "--show-current"), r.git("rev-parse", "HEAD"))
+	return err
+}
+
+// TestLayoutsRefused: what would be a guess, or cannot be, is refused in one line with a hint.
+func TestLayoutsRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		build        func(r *repo)
+		args         []string
+		reason, hint string
+	}{
+		"branch without shared history": {build: func(r *repo) {
+			apart(r, nil)
+			r.git("tag", "-d", "upstream/1.0")
+		}, reason: "shares no history with the commit: tag the upstream commit upstream/1.0", hint: "upstream-tree"},
+		"tag alone is asked for":     {build: func(r *repo) { branched(r, gbp("upstream-tree = TAG\n")) }, reason: "tag upstream/1.0, tag v1.0, tag 1.0", hint: "upstream-tag"},
+		"upstream-tree is not there": {build: func(r *repo) { branched(r, gbp("upstream-tree = nowhere\n")) }, reason: "upstream-tree nowhere", hint: "upstream-tree"},
+		"tarball in the commit": {build: func(r *repo) {
+			apart(r, nil)
+			r.git("tag", "-d", "upstream/1.0")
+			r.git("branch", "-D", "upstream")
+			tarball(r, "hello_1.0.orig.tar.gz", below("x", upstream))
+			r.commit()
+		}, reason: "no orig tarball of hello 1.0", hint: "pristine-tar commit"},
+		"format 1.0 with xz": {build: func(r *repo) {
+			branched(r, map[string]string{"debian/source/format": "1.0\n"})
+			r.git("branch", "-D", "upstream")
+			tarball(r, "../hello_1.0.orig.tar.xz", below("x", upstream))
+		}, reason: "no orig tarball of hello 1.0", hint: "hello_1.0.orig.tar.gz"},
+		"format 1.0 with components": {build: func(r *repo) {
+			branched(r, with(gbp("component = plug\n"), map[string]string{"debian/source/format": "1.0\n"}))
+		}, reason: "1.0 takes one orig tarball", hint: "3.0 (quilt)"},
+		"component without tarball": {build: func(r *repo) {
+			branched(r, gbp("component = plug\n"))
+			tarball(r, "../hello_1.0.orig.tar.gz", below("x", upstream))
+		}, reason: "no tarball of component plug", hint: "hello_1.0.orig-plug.tar.gz"},
+		"component that is no folder": {build: func(r *repo) { branched(r, gbp("component = plug\n")) }, reason: "component plug of debian/gbp.conf is no folder of upstream commit", hint: "debian/gbp.conf"},
+		"signature that is missing": {build: func(r *repo) {
+			branched(r, gbp("upstream-signatures = on\n"))
+			tarball(r, "../hello_1.0.orig.tar.gz", below("x", upstream))
+		}, reason: "no signature hello_1.0.orig.tar.gz.asc", hint: "pristine-tar commit -s"},
+		"tarball leads out of its folder": {build: func(r *repo) {
+			branched(r, nil)
+			r.run("ln", "-s", "/etc/passwd", "../hello_1.0.orig.tar.gz")
+		}, reason: "hello_1.0.orig.tar.gz in folder", hint: "plain file"},
+		"tarball is a folder": {build: func(r *repo) {
+			branched(r, nil)
+			r.run("mkdir", "../hello_1.0.orig.tar.gz")
+		}, reason: "not a file", hint: "plain file"},
+		"tarball is broken": {build: func(r *repo) {
+			apart(r, nil)
+			r.git("tag", "-d", "upstream/1.0")
+			r.run("sh", "-c", "head -c 3000 /dev/zero >../hello_1.0.orig.tar.gz")
+		}, reason: "unpack hello_1.0.orig.tar.gz", hint: "whole"},
+		"tarball with a device": {build: func(r *repo) {
+			apart(r, nil)
+			r.git("tag", "-d", "upstream/1.0")
+			r.run("sh", "-c", "mkdir ../x && mkfifo ../x/pipe && touch ../x/file && tar -C .. -czf ../hello_1.0.orig.tar.gz x")
+		}, reason: `has "x/pipe", which is neither file, folder nor link`, hint: "repack"},
+		"changed upstream source": {build: func(r *repo) {
+			branched(r, map[string]string{"hello.c": "int changed;\n", "doc/new.txt": "new\n"})
+		}, reason: "outside of debian: doc/new.txt, hello.c", hint: "debian/patches"},
+		"file made a link": {build: func(r *repo) { branched(r, map[string]string{"configure": "-> hello.c"}) }, reason: "configure", hint: "put them back"},
+		"binary in debian": {build: func(r *repo) { branched(r, map[string]string{"debian/x.bin": "\x00\x01\x02"}) }, reason: "binary files in debian: debian/x.bin", hint: "include-binaries"},
+		"changed binary":   {build: func(r *repo) { branched(r, map[string]string{"doc/read.me": "\x00\x01\x02"}) }, reason: "doc/read.me", hint: "debian/source/include-binaries"},
+		"patch with offsets": {build: func(r *repo) {
+			branched(r, with(fix, map[string]string{"debian/patches/fix.patch": strings.Replace(fix["debian/patches/fix.patch"], "return 0", "return 7", 1)}))
+		}, reason: "debian/patches/fix.patch", hint: "quilt"},
+		"patch is missing": {build: func(r *repo) { branched(r, map[string]string{"debian/patches/series": "fix.patch\n"}) }, reason: "fix.patch", hint: "quilt"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRepo(t)
+			test.build(r)
+			err := made(t, r, test.args...)
+			if err == nil {
+				t.Fatal("it is made")
+			}
+			wantFailure(t, err, message.ClassPackage, test.reason, test.hint)
+			if _, ok := err.(*bot.Failure); ok && strings.Contains(err.Error(), "root:x:") {
+				t.Errorf("a file of this host is shown: %v", err)
+			}
+		})
+	}
+}
