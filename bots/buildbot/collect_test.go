@@ -233,19 +233,6 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestParseBytes(t *testing.T) {
-	for text, want := range map[string]int64{"": 0, "0": 0, "512": 512, "64M": 64 << 20, "8G": 8 << 30, "1T": 1 << 40, "2KiB": 2048, "3KB": 3072} {
-		if got, err := parseBytes(text); got != want || err != nil {
-			t.Errorf("parseBytes(%q) = %d, %v; want %d", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"G", "-1", "1.5G", "8GG", "8X", "9999999999G", "8iB", "1 G"} {
-		if got, err := parseBytes(text); err == nil {
-			t.Errorf("parseBytes(%q) = %d, want an error", text, got)
-		}
-	}
-}
-
 func TestLimitedLog(t *testing.T) {
 	var said strings.Builder
 	l := &limitedLog{Writer: &said, left: 10}

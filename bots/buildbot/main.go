@@ -35,9 +35,11 @@ else vanishes with the instance.`,
   buildbot --timeout 12h --memory 16G --cpus 8`,
 		Watch: message.Provisions, Publish: message.Builds,
 		Flags: o.declare,
-		Check: func() error { return cmp.Or(o.check(), podman.Check(context.Background())) },
-		Arch:  func() string { return o.Arch },
-		Run:   o.run,
+		Check: func() error {
+			return cmp.Or(o.check(), podman.Check(context.Background()), podman.CheckArchitecture(o.Arch))
+		},
+		Arch: func() string { return o.Arch },
+		Run:  o.run,
 	}
 }
 
@@ -50,5 +52,7 @@ func (o *options) run(ctx context.Context, b *bot.Bot) error {
 		b.Log.Warn().Err(err).Msg("left-over containers not removed")
 	}
 	w := &builder{options: o, runtime: engine}
-	return b.Work(ctx, bot.Step{Key: o.Arch, Results: w.results, Do: w.do, Stage: w.stage})
+	return engine.While(ctx, podman.Upkeep{Limit: o.images, Log: b.Log}, func(ctx context.Context) error {
+		return b.Work(ctx, bot.Step{Key: o.Arch, Results: w.results, Do: w.do, Stage: w.stage})
+	})
 }

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"path"
 	"regexp"
 	"runtime"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -29,7 +26,10 @@ type options struct {
 	Parallel  int
 	BuildPath string
 
+	ImageLimit string
+
 	memory int64 // bytes; 0 for unlimited
+	images int64 // bytes, as environment.ParseImageLimit has them
 }
 
 // The choices of --network.
@@ -47,6 +47,7 @@ func (o *options) declare(fs *pflag.FlagSet) {
 	fs.Float64Var(&o.CPUs, "cpus", 0, "processors that a build may use (default: all)")
 	fs.IntVar(&o.Parallel, "parallel", runtime.NumCPU(), "how many commands a build may run at a time: parallel=N in DEB_BUILD_OPTIONS")
 	fs.StringVar(&o.BuildPath, "build-path", "", "`folder` below /build to build in, the same for every package (default: one that differs for each build)")
+	fs.StringVar(&o.ImageLimit, "image-limit", "", "disk that images of environments may take before those are removed that were not used for longest, as in 50G; 0 for no limit (default: a fifth of the file system)")
 }
 
 // check parses what the flags say.
@@ -73,9 +74,12 @@ func (o *options) check() error {
 		return bot.Usage(fmt.Sprintf("--build-path %q: not a folder below /build", o.BuildPath), "use one such as /build/package")
 	}
 	var err error
-	o.memory, err = parseBytes(o.Memory)
+	o.memory, err = environment.ParseBytes(o.Memory)
 	if err != nil {
 		return bot.Usage(fmt.Sprintf("--memory %q: %v", o.Memory, err), "use a number with K, M, G or T, such as 8G")
+	}
+	if o.images, err = environment.ParseImageLimit(o.ImageLimit); err != nil {
+		return bot.Usage(fmt.Sprintf("--image-limit %q: %v", o.ImageLimit, err), "use a size such as 50G, or 0 for no limit")
 	}
 	if o.memory > 0 && o.memory < 64<<20 {
 		return bot.Usage(fmt.Sprintf("--memory %q: a build needs at least 64M", o.Memory), "")
@@ -84,25 +88,3 @@ func (o *options) check() error {
 }
 
 var buildPathPattern = regexp.MustCompile(`^/build/[A-Za-z0-9._+~/-]+$`)
-
-var bytesPattern = regexp.MustCompile(`^([0-9]+)(?:([KMGT])(?:i?B)?)?$`)
-
-// parseBytes reads a size such as "512M" or "8G", in powers of 1024; an empty one is 0.
-func parseBytes(s string) (int64, error) {
-	if s == "" {
-		return 0, nil
-	}
-	m := bytesPattern.FindStringSubmatch(s)
-	if m == nil {
-		return 0, errors.New("not a size")
-	}
-	unit := int64(1)
-	if m[2] != "" {
-		unit = 1 << (10 * (1 + strings.Index("KMGT", m[2])))
-	}
-	n, err := strconv.ParseInt(m[1], 10, 64)
-	if err != nil || n > math.MaxInt64/unit {
-		return 0, errors.New("not a size")
-	}
-	return n * unit, nil
-}

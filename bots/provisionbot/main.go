@@ -45,9 +45,11 @@ way may bring it, and is built once that is in. Packages that wait for each othe
   provisionbot --base mycodename=trixie --repository 'https://apt.example.org/debian %(codename)s main' --keyring /etc/apt/keyrings/example.gpg`,
 		Watch: message.Sources, Publish: message.Provisions,
 		Flags: o.declare,
-		Check: func() error { return cmp.Or(o.check(), podman.Check(context.Background()), podman.CheckArchitecture(o.Arch)) },
-		Arch:  func() string { return o.Arch },
-		Run:   o.run,
+		Check: func() error {
+			return cmp.Or(o.check(), podman.Check(context.Background()), podman.CheckArchitecture(o.Arch))
+		},
+		Arch: func() string { return o.Arch },
+		Run:  o.run,
 	}
 }
 

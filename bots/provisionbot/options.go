@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -29,12 +30,16 @@ type options struct {
 	SelfKeyring   string
 	Alternatives  bool
 	ShareImages   string
+	Components    string
+	Proxy         string
+	ImageLimit    string
 
 	DependencyWait  time.Duration
 	DependencyGrace time.Duration
 
 	bases   map[debian.Codename]string // release of each codename
 	sources []environment.SourceList   // the suite may hold codenameToken; --self last
+	images  int64                      // bytes, as environment.ParseImageLimit has them
 }
 
 // codenameToken stands for the package's codename in the suite of --repository.
@@ -53,6 +58,9 @@ func (o *options) declare(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.DependencyWait, "dependency-wait", 24*time.Hour, "how long a package waits for a build dependency that another one on its way may bring; 0 for not at all")
 	fs.DurationVar(&o.DependencyGrace, "dependency-grace", 2*time.Minute, "how long it waits for one that nothing on its way brings")
 	fs.StringVar(&o.ShareImages, "share-images", "auto", "put images into the artifact store for buildbots on other hosts: auto (unless the bus is on this host), always or never")
+	fs.StringVar(&o.Components, "components", "main", "components of the mirror that packages come from, with spaces or commas between them")
+	fs.StringVar(&o.Proxy, "proxy", "", "`URL` of an HTTP proxy that everything is downloaded through; nothing of it stays in an image (default: none, whatever the host uses)")
+	fs.StringVar(&o.ImageLimit, "image-limit", "", "disk that images and downloads of apt may take before those are removed that were not used for longest, as in 50G; 0 for no limit (default: a fifth of the file system)")
 }
 
 // check parses what the flags say.
@@ -79,6 +87,9 @@ func (o *options) check() error {
 	}
 	if o.DependencyWait < 0 || o.DependencyGrace < 0 {
 		return bot.Usage("--dependency-wait and --dependency-grace: less than nothing", "give durations such as 24h and 2m")
+	}
+	if err := o.checkDownloads(); err != nil {
+		return err
 	}
 	switch o.ShareImages {
 	case "auto", "always", "never":
@@ -150,6 +161,38 @@ func checkOpen(flag, text string) error {
 	if strings.ContainsAny(text, "@?#") {
 		return bot.Usage(fmt.Sprintf("--%s: a URI with a user name, a password or a query does not belong in a source list", flag),
 			`name an archive that asks for none, such as a mirror on this network or a folder (file:/srv/debian); in a path "@" is written %40`)
+	}
+	return nil
+}
+
+// components are those of the mirror.
+func (o *options) components() []string {
+	return strings.FieldsFunc(o.Components, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+var componentPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+~_-]*$`)
+
+// checkDownloads checks from where and through what packages come, and how many may stay.
+func (o *options) checkDownloads() error {
+	for _, component := range o.components() {
+		if !componentPattern.MatchString(component) {
+			return bot.Usage(fmt.Sprintf("--components: %q is not the name of a component", component), `use those of the mirror, such as "main contrib"`)
+		}
+	}
+	if len(o.components()) == 0 {
+		return bot.Usage("--components: none are named", "use main")
+	}
+	if o.Proxy != "" {
+		if err := checkOpen("proxy", o.Proxy); err != nil {
+			return err
+		}
+		if u, err := url.Parse(o.Proxy); err != nil || u.Host == "" || !isArchive(u) || strings.Trim(u.Path, "/") != "" {
+			return bot.Usage(fmt.Sprintf("--proxy %q: not the URL of a proxy", o.Proxy), "use one such as http://proxy.example.org:3128")
+		}
+	}
+	var err error
+	if o.images, err = environment.ParseImageLimit(o.ImageLimit); err != nil {
+		return bot.Usage(fmt.Sprintf("--image-limit %q: %v", o.ImageLimit, err), "use a size such as 50G, or 0 for no limit")
 	}
 	return nil
 }

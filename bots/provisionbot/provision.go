@@ -104,8 +104,8 @@ func (p *provisioner) request(source *message.Source, answer *message.Provision)
 		release = codename
 	}
 	r := environment.Request{
-		Base:         environment.Base{Release: release, Mirror: p.Mirror, Keyring: p.MirrorKeyring},
-		Architecture: p.Arch, Profiles: source.Profiles,
+		Base:         environment.Base{Release: release, Mirror: p.Mirror, Keyring: p.MirrorKeyring, Components: p.components()},
+		Architecture: p.Arch, Profiles: source.Profiles, Proxy: p.Proxy,
 	}
 	for _, s := range p.sources {
 		s.Suite = strings.ReplaceAll(s.Suite, codenameToken, codename)

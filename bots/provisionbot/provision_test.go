@@ -70,7 +70,7 @@ func TestRequest(t *testing.T) {
 		Profiles: []string{"nocheck"},
 	}
 	p := &provisioner{options: &options{
-		Arch: "amd64", Mirror: "http://mirror/debian", MirrorKeyring: "/k",
+		Arch: "amd64", Mirror: "http://mirror/debian", MirrorKeyring: "/k", Components: "main, contrib", Proxy: "http://proxy:3128",
 		bases: map[debian.Codename]string{"acme": "bookworm"},
 		sources: []environment.SourceList{
 			{URI: "http://x", Suite: codenameToken + "-extra", Components: []string{"main"}},
@@ -78,7 +78,8 @@ func TestRequest(t *testing.T) {
 		},
 	}}
 	want := environment.Request{
-		Base:         environment.Base{Release: "bookworm", Mirror: "http://mirror/debian", Keyring: "/k"},
+		Base:         environment.Base{Release: "bookworm", Mirror: "http://mirror/debian", Keyring: "/k", Components: []string{"main", "contrib"}},
+		Proxy:        "http://proxy:3128",
 		Architecture: "amd64", Profiles: []string{"nocheck"},
 		Sources: []environment.SourceList{
 			{URI: "http://x", Suite: "acme-extra", Components: []string{"main"}},

@@ -41,6 +41,9 @@ func (e *Engine) plan(ctx context.Context, request environment.Request) (*plan, 
 	if err := checkRequest(request); err != nil {
 		return nil, err
 	}
+	if err := CheckArchitecture(request.Architecture); err != nil {
+		return nil, err
+	}
 	p := &plan{Request: request, urgent: true}
 	if len(p.Base.Components) == 0 {
 		p.Base.Components = []string{"main"}
@@ -95,7 +98,7 @@ func checkRequest(r environment.Request) error {
 	if err := checkURI(r.Base.Mirror); err != nil {
 		return fmt.Errorf("provision: mirror: %w", err)
 	}
-	if err := CheckProxy(r.Proxy); err != nil {
+	if err := checkProxy(r.Proxy); err != nil {
 		return fmt.Errorf("provision: %w", err)
 	}
 	for _, c := range r.Base.Components {
@@ -133,8 +136,8 @@ func checkRequest(r environment.Request) error {
 	return nil
 }
 
-// CheckProxy refuses what is not the URL of an http proxy; "" is none.
-func CheckProxy(uri string) error {
+// checkProxy refuses what is not the URL of an http proxy; "" is none.
+func checkProxy(uri string) error {
 	if uri == "" {
 		return nil
 	}

@@ -168,12 +168,12 @@ func TestProxy(t *testing.T) {
 		t.Error(err)
 	}
 	for _, bad := range []string{"proxy:3128", "http://", "http://ann:hunter2@proxy:3128", "file:/x", "http://proxy/path", `http://proxy"; x`} {
-		if err := CheckProxy(bad); err == nil {
+		if err := checkProxy(bad); err == nil {
 			t.Errorf("%q is taken for a proxy", bad)
 		}
 	}
 	for _, good := range []string{"", "http://proxy:3128", "http://proxy:3128/", "https://proxy"} {
-		if err := CheckProxy(good); err != nil {
+		if err := checkProxy(good); err != nil {
 			t.Error(err)
 		}
 	}

@@ -2,6 +2,7 @@ package podman
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -52,6 +53,16 @@ func (e *Engine) Tend(ctx context.Context, u Upkeep) error {
 		case <-e.changed:
 		}
 	}
+}
+
+// While calls work, and tends the cache folder until it returns.
+func (e *Engine) While(ctx context.Context, u Upkeep, work func(ctx context.Context) error) error {
+	tending, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- e.Tend(tending, u) }()
+	err := work(ctx)
+	stop()
+	return errors.Join(err, <-ended)
 }
 
 // wake has Tend look now.
