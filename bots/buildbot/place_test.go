@@ -36,7 +36,7 @@ var places = []struct{ what, command string }{
 	{"time zone", `test "${TZ-unset} $(date +%Z)" = "unset UTC"`},
 	{"games", `case :$PATH: in *:/usr/games:*) ;; *) false ;; esac`},
 	{"groups", `test "$(id -G)" = "$(id -g)"`},
-	{"user's name", `test "$USER $LOGNAME $(id -un)" = "build build build"`},
+	{"name of the user", `test "$USER $LOGNAME $(id -un)" = "build build build"`},
 	{"no input", `test "$(readlink /proc/self/fd/0)" = /dev/null`},
 	{"open files", `test "$(ulimit -Sn)" = 1024`},
 	{"addresses not at random", `setarch -R true`},
