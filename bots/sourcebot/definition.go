@@ -55,9 +55,19 @@ upstream branch, as debian/gbp.conf says) and runs dpkg-source.
 --codename says what is built of which branch. "stable:bookworm" maps the branch stable; the branch may be a
 glob; "bookworm" alone is for all branches that no other mapping fits. Several codenames for one branch
 make several source packages, whose versions end in "~deb12u0" and the like, so that no two packages with different
-contents share a version and each sorts below that of the next release.
+contents share a version and each sorts below that of the next release. A codename that is no release of Debian or
+Ubuntu stands for itself, as in "~acme"; sid has the version as it is.
 
-A commit must be signed by a key in the file of --committers, unless --allow-unsigned is given.
+--autobump gives each commit a version of its own. --autobump-template says what is added, after the revision: "+…" to
+sort after the version in debian/changelog, "~…" before it. All of it comes from the commit. A rebuild that asks for it
+gets "+r1", "+r2" and so on at the end.
+
+A version that is lower than what each repository has that has the package, or the same with other content, is refused
+before it is built, unless --allow-downgrade is given; the repositories themselves still refuse it.
+
+A commit must be signed by a key in the file of --committers, unless --allow-unsigned is given. What debian/foundry.toml
+on the default branch of a repository says about its builds counts for all its commits; where commits must be signed,
+the newest of that branch must be too. --policy ignore passes it over.
 
 --incoming names a folder that dput uploads source packages into. Each has to be signed by a key in the file of
 --uploaders, and is built for its Distribution, which has to be one of the codenames. What is refused goes into the

@@ -2,8 +2,8 @@
 // in which sourcebot's flags say the same for all packages.
 //
 // The file counts as it is on the repository's default branch. That of a commit under test has no
-// effect, so that a branch cannot give itself rights. What it asks for stays within what the operator
-// allows.
+// effect, so that a branch cannot give itself rights. Codenames and committers stay within what the operator
+// allows; the rest is the package's own affair, unless the operator has policies ignored.
 //
 //	enable = true                            # false: nothing of this repository is built
 //	codenames = ["trixie", "stable:bookworm"] # codename, or branch:codename
@@ -13,7 +13,7 @@
 //	profiles = ["nocheck"]                   # build profiles
 //	options = ["nocheck"]                    # words of DEB_BUILD_OPTIONS
 //	allow-committers = ["alice@example.org"] # or fingerprints: who of the known committers
-//	outputs = ["=report.xml", "%*.log", "!tmp/*"] # further files of the build to keep
+//	outputs = ["=report.xml", "%*.log", "!tmp/*"] # further files of the source tree to keep
 //
 // All keys may be absent, as may the file.
 package policy

@@ -78,17 +78,19 @@ func committer(word string) (string, error) {
 	return "", bot.Hint(fmt.Errorf("%q is neither a fingerprint nor an e-mail address", cut(word)), "write an address alone, without name and brackets, or what gpg --fingerprint shows")
 }
 
-// output checks one entry of outputs.
+// output checks one entry of outputs: a sign, and a glob of paths in the source tree whose parts are as
+// path.Match has them, or "**".
 func output(word string) (string, error) {
-	glob := strings.TrimLeft(word[:min(1, len(word))], "=%!") + word[min(1, len(word)):]
-	_, err := path.Match(glob, "")
-	switch {
-	case len(word) == len(glob):
+	if word == "" || !strings.Contains("=%!", word[:1]) {
 		return "", bot.Hint(fmt.Errorf("%q does not begin with one of = %% !", cut(word)), `write "=GLOB" for files that a rebuild may not change, "%GLOB" for those that it may, "!GLOB" to leave some out`)
-	case glob == "" || err != nil:
-		return "", bot.Hint(fmt.Errorf("%q has no pattern of file names", cut(word)), "write a path below the build folder, with * and ? where it may vary")
-	case path.IsAbs(glob) || slices.Contains(strings.Split(glob, "/"), ".."):
-		return "", bot.Hint(fmt.Errorf("%q leads out of the build folder", cut(word)), "write a path below the build folder")
+	}
+	parts := strings.Split(word[1:], "/")
+	bad := func(part string) bool { _, err := path.Match(part, ""); return err != nil }
+	switch {
+	case len(word) == 1 || slices.ContainsFunc(parts, bad):
+		return "", bot.Hint(fmt.Errorf("%q has no pattern of file names", cut(word)), "write a path in the source tree, with * and ? where it may vary, and ** for any folders")
+	case path.IsAbs(word[1:]) || slices.Contains(parts, ".."):
+		return "", bot.Hint(fmt.Errorf("%q leads out of the source tree", cut(word)), "write a path in the source tree")
 	case len(word) > 256 || strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return "", bot.Hint(fmt.Errorf("%q is too long or has characters that do not print", cut(word)), "write ? for them")
 	}
