@@ -380,6 +380,58 @@ func TestAttributes(t *testing.T) {
 	})
 }
 
+// TestSubmodules: they are part of what is made of history, and come in tarballs otherwise.
+func TestSubmodules(t *testing.T) {
+	submodule := func(r *repo) {
+		lib := &repo{t: r.t, dir: filepath.Join(r.dir, "..", "lib"), env: r.env}
+		if err := os.MkdirAll(lib.dir, 0o755); err != nil {
+			r.t.Fatal(err)
+		}
+		lib.git("init", "--quiet")
+		lib.write(map[string]string{"lib.c": "int lib;\n", "junk": "junk\n", ".gitattributes": "junk export-ignore\n"})
+		commit := lib.commit()
+		r.write(map[string]string{".gitmodules": "[submodule \"lib\"]\n\tpath = vendor/lib\n\turl = ../lib\n"})
+		r.git("update-index", "--add", "--cacheinfo", "160000,"+commit+",vendor/lib")
+		r.run("mkdir", "-p", "vendor/lib")
+	}
+	tagged := func(r *repo, packaging map[string]string) {
+		r.git("checkout", "--quiet", "-b", "upstream")
+		submodule(r)
+		r.write(upstream)
+		r.git("add", "hello.c", "configure", "doc", ".gitmodules")
+		r.git("commit", "--quiet", "-m", "x")
+		r.git("tag", "upstream/1.0")
+		r.git("checkout", "--quiet", "-b", "main")
+		r.write(hello("1.0-1", "3.0 (quilt)", packaging))
+		r.git("add", "debian")
+		r.git("commit", "--quiet", "-m", "x")
+	}
+	gz := []string{"hello_1.0-1.debian.tar.xz", "hello_1.0.orig.tar.gz"}
+	testLayouts(t, map[string]layout{
+		"native": {build: func(r *repo) {
+			submodule(r)
+			r.write(hello("1.0", "3.0 (native)", nil))
+			r.git("add", "hello.c", "debian", ".gitmodules")
+			r.git("commit", "--quiet", "-m", "x")
+		}, names: []string{"hello_1.0.tar.xz"}, tree: map[string]string{"vendor/lib/lib.c": "int lib;\n", "vendor/lib/junk": "junk\n"}, log: "with submodule vendor/lib"},
+		"tag": {build: func(r *repo) { tagged(r, nil) }, tree: map[string]string{"vendor/lib/lib.c": "int lib;\n", "vendor/lib/junk": ""}},
+		"tag, patched": {build: func(r *repo) {
+			tagged(r, map[string]string{"debian/patches/series": "p\n", "debian/patches/p": "--- a/vendor/lib/lib.c\n+++ b/vendor/lib/lib.c\n@@ -1 +1 @@\n-int lib;\n+int patched;\n"})
+		}, tree: map[string]string{"vendor/lib/lib.c": "int patched;\n"}},
+		"not wanted": {build: func(r *repo) { tagged(r, gbp("submodules = False\n")) }, tree: map[string]string{"vendor/lib/lib.c": "", "hello.c": upstream["hello.c"]}},
+		"tarball that has it": {build: func(r *repo) {
+			tagged(r, map[string]string{"debian/patches/series": "p\n", "debian/patches/p": "--- a/vendor/lib/lib.c\n+++ b/vendor/lib/lib.c\n@@ -1 +1 @@\n-int other;\n+int patched;\n"})
+			tarball(r, "../hello_1.0.orig.tar.gz", below("x", with(upstream, map[string]string{"vendor/lib/lib.c": "int other;\n"})))
+			r.run("rm", "-r", "../lib")
+		}, names: gz, tree: map[string]string{"vendor/lib/lib.c": "int patched;\n"}, log: "folder vendor/lib is taken"},
+		"tarball without it": {build: func(r *repo) {
+			tagged(r, nil)
+			tarball(r, "../hello_1.0.orig.tar.gz", below("x", upstream))
+			r.run("rm", "-r", "../lib")
+		}, names: gz, tree: map[string]string{"vendor/lib/lib.c": ""}},
+	})
+}
+
 // TestSameAsGitBuildpackage: the tarball of a tag is byte by byte what git-buildpackage makes, which is
 // git-archive(1) compressed with the program's own settings.
 func TestSameAsGitBuildpackage(t *testing.T) {
@@ -538,6 +590,12 @@ func TestLayoutsRefused(t *testing.T) {
 		"patch with offsets": {build: func(r *repo) {
 			branched(r, with(fix, map[string]string{"debian/patches/fix.patch": strings.Replace(fix["debian/patches/fix.patch"], "return 0", "return 7", 1)}))
 		}, reason: "debian/patches/fix.patch", hint: "quilt"},
+		"submodule that nobody has": {build: func(r *repo) {
+			r.write(with(hello("1.0", "3.0 (native)", nil), map[string]string{".gitmodules": "[submodule \"x\"]\n\tpath = x\n\turl = https://example.org/x.git\n\tupdate = checkout\n"}))
+			r.git("add", "-A")
+			r.git("update-index", "--add", "--cacheinfo", "160000,"+strings.Repeat("1", 40)+",y")
+			r.git("commit", "--quiet", "-m", "x")
+		}, reason: "y: .gitmodules has no url for it", hint: "submodules = False"},
 		"patch is missing": {build: func(r *repo) { branched(r, map[string]string{"debian/patches/series": "fix.patch\n"}) }, reason: "fix.patch", hint: "quilt"},
 	} {
 		t.Run(name, func(t *testing.T) {

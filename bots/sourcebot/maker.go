@@ -81,15 +81,7 @@ func (m *maker) make(ctx context.Context, log *bot.Log) ([]bot.Result, error) {
 	if err := os.Mkdir(work, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
-	if m.submodules, err = sourcepackage.Submodules(ctx, t, m.mirror, m.commit.Hash, p.GBP); err != nil {
-		return nil, err
-	}
-	if m.submodules != nil {
-		if fresh, err = m.checkout(ctx); err != nil {
-			return nil, err
-		}
-	}
-	fit, err := m.origs(ctx, t, fresh, work, p)
+	fresh, fit, err := m.upstream(ctx, t, fresh, work, p)
 	if err != nil {
 		return nil, err
 	}
@@ -125,23 +117,40 @@ func (m *maker) checkout(ctx context.Context) (string, error) {
 	return dir, sourcepackage.Guard(dir, m.commit.Time)
 }
 
-// origs puts the orig tarballs into work, if the package has any, and returns how the tree fits to them.
-func (m *maker) origs(ctx context.Context, t *sourcepackage.Runner, tree, work string, p *sourcepackage.Packaging) (*sourcepackage.Layout, error) {
-	if p.Format.Native(p.Top.Version) {
-		return nil, sourcepackage.CheckNative(tree)
-	}
+// upstream puts the orig tarballs into work, if the package has any, and returns how trees of the commit fit
+// to them, and a tree. Submodules are part of it unless they come in tarballs.
+func (m *maker) upstream(ctx context.Context, t *sourcepackage.Runner, tree, work string, p *sourcepackage.Packaging) (string, *sourcepackage.Layout, error) {
+	native := p.Format.Native(p.Top.Version)
 	search := &sourcepackage.Search{
-		Mirror: m.mirror, Tools: t, Commit: m.commit.Hash, Tree: tree, Submodules: m.submodules, Source: p.Top.Source, Version: p.Top.Version, Since: p.Since,
+		Mirror: m.mirror, Tools: t, Commit: m.commit.Hash, Tree: tree, Source: p.Top.Source, Version: p.Top.Version, Since: p.Since,
 		Format: p.Format, GBP: p.GBP, Compression: m.compressionFor(p.Format, p.GBP), Folders: m.tarballs, Dir: work,
 	}
 	if beside := sourcepackage.FolderOf(m.about.Repository); beside != "" {
 		search.Folders = append(slices.Clone(m.tarballs), beside)
 	}
-	found, err := search.Find(ctx)
-	if err != nil {
-		return nil, err
+	var found *sourcepackage.Origs
+	var err error
+	if !native {
+		if found, err = search.Find(ctx); err != nil {
+			return "", nil, err
+		}
 	}
-	return search.Layout(ctx, found)
+	if native || found.Made {
+		if m.submodules, err = sourcepackage.Submodules(ctx, t, m.mirror, m.commit.Hash, p.GBP); err != nil {
+			return "", nil, err
+		}
+	}
+	if m.submodules != nil {
+		if tree, err = m.checkout(ctx); err != nil {
+			return "", nil, err
+		}
+	}
+	if native {
+		return tree, nil, sourcepackage.CheckNative(tree)
+	}
+	search.Tree, search.Submodules = tree, m.submodules
+	layout, err := search.Layout(ctx, found)
+	return tree, layout, err
 }
 
 // fit makes an exported tree fit to the orig tarballs.

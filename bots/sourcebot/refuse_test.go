@@ -259,16 +259,6 @@ func TestTimeLimit(t *testing.T) {
 	}
 }
 
-func TestSubmodule(t *testing.T) {
-	r := newRepo(t)
-	r.write(hello("1.0", "3.0 (native)", nil))
-	r.git("update-index", "--add", "--cacheinfo", "160000,"+strings.Repeat("1", 40)+",sub")
-	r.git("add", "-A", "-f", "debian", "hello.c")
-	r.git("commit", "--quiet", "-m", "x")
-	_, err := newBench(t, "--codename", "bookworm", "--allow-unsigned").make(r, "main", r.git("rev-parse", "HEAD"))
-	wantFailure(t, err, message.ClassPackage, "submodules are not supported", "orig tarball")
-}
-
 // TestCommitterIsFitForAMessage has a name longer than any field, which steers text besides.
 func TestCommitterIsFitForAMessage(t *testing.T) {
 	m, err := message.New(message.Bot{}, message.Sources, "x", "", &message.Source{Committer: strings.Repeat("é", 300) + "a\u202eb\x1b <x>"})

@@ -21,6 +21,7 @@ type Layout struct {
 	overlay  bool     // the tree lacks the upstream source
 	drop     []string // of the tree, since the tarballs do not have it
 	take     []string // from the tarballs, in place of what the tree has
+	fill     []string // from the tarballs: folders that are empty, as those of submodules
 }
 
 // Layout finds out how the tree of the commit, exported as it is, fits to the tarballs.
@@ -35,7 +36,11 @@ func (s *Search) Layout(ctx context.Context, origs *Origs) (*Layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !l.overlay && altering == "" && s.Submodules == nil {
+	empty, err := emptyFolders(s.Tree)
+	if err != nil {
+		return nil, err
+	}
+	if !l.overlay && altering == "" && empty == nil {
 		return l, nil
 	}
 	if l.upstream, err = s.unpack(ctx, origs.Names); err != nil {
@@ -43,6 +48,15 @@ func (s *Search) Layout(ctx context.Context, origs *Origs) (*Layout, error) {
 	}
 	if l.overlay {
 		fmt.Fprintf(s.Tools.log, "the orig tarball goes under the packaging\n")
+		return l, nil
+	}
+	for _, name := range empty {
+		if below, err := os.ReadDir(filepath.Join(l.upstream, name)); err == nil && len(below) > 0 {
+			fmt.Fprintf(s.Tools.log, "folder %s is taken from the orig tarball\n", name)
+			l.fill = append(l.fill, name)
+		}
+	}
+	if altering == "" {
 		return l, nil
 	}
 	return l, s.reconcile(ctx, l, origs)
@@ -69,8 +83,13 @@ func (l *Layout) Fit(tree string) error {
 		}
 	}
 	if l.overlay {
-		if err := lay(l.upstream, tree, l.format); err != nil {
+		if err := lay(l.upstream, root, ".", l.format); err != nil {
 			return fmt.Errorf("unpack upstream source under the packaging: %w", err)
+		}
+	}
+	for _, name := range l.fill {
+		if err := lay(l.upstream, root, name, l.format); err != nil {
+			return fmt.Errorf("fill %s: %w", name, err)
 		}
 	}
 	return nil
@@ -100,6 +119,32 @@ func copyInto(root *os.Root, path, name string) error {
 		return err
 	}
 	return to.Close()
+}
+
+// emptyFolders lists the empty folders of a tree, outside of debian. git knows none but those of submodules.
+func emptyFolders(tree string) ([]string, error) {
+	var empty []string
+	err := filepath.WalkDir(tree, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(tree, path)
+		if err != nil {
+			return err
+		}
+		if name == "debian" {
+			return fs.SkipDir
+		}
+		below, err := os.ReadDir(path)
+		if err == nil && len(below) == 0 {
+			empty = append(empty, name)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for empty folders: %w", err)
+	}
+	return empty, nil
 }
 
 // altering matches what makes git leave out, fill in or convert a file.

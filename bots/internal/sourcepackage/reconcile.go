@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -26,7 +25,6 @@ func (s *Search) reconcile(ctx context.Context, l *Layout, origs *Origs) error {
 	if err := s.Mirror.Checkout(ctx, s.Commit, exported, s.Submodules...); err != nil {
 		return GitFault(err)
 	}
-	s.dropSubmodules(l)
 	c := comparison{tree: s.Tree, exported: exported, upstream: l.upstream, made: origs.Made}
 	err := filepath.WalkDir(s.Tree, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -37,7 +35,7 @@ func (s *Search) reconcile(ctx context.Context, l *Layout, origs *Origs) error {
 			return err
 		}
 		if entry.IsDir() {
-			if name == "debian" || slices.Contains(l.drop, name) {
+			if name == "debian" {
 				return fs.SkipDir
 			}
 			return nil
@@ -48,22 +46,12 @@ func (s *Search) reconcile(ctx context.Context, l *Layout, origs *Origs) error {
 		return err
 	}
 	if n := len(l.drop); n > 0 {
-		fmt.Fprintf(s.Tools.log, "left out, since .gitattributes says so or the orig tarball has no such submodule: %s\n", enumerate(l.drop))
+		fmt.Fprintf(s.Tools.log, "left out, as .gitattributes says and the orig tarball has it: %s\n", enumerate(l.drop))
 	}
 	if n := len(l.take); n > 0 {
 		fmt.Fprintf(s.Tools.log, "taken from the orig tarball, where .gitattributes has git alter them: %s\n", enumerate(l.take))
 	}
 	return nil
-}
-
-// dropSubmodules leaves out the submodules that the tarballs do not have, as those of forges.
-func (s *Search) dropSubmodules(l *Layout) {
-	for _, m := range s.Submodules {
-		entries, err := os.ReadDir(filepath.Join(l.upstream, m.Path))
-		if err != nil || len(entries) == 0 {
-			l.drop = append(l.drop, m.Path)
-		}
-	}
 }
 
 // comparison compares one file after the other.

@@ -2,10 +2,12 @@ package sourcepackage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"foundry/pkg/debian"
 	"foundry/pkg/gitrepo"
+	"foundry/pkg/gitrepo/git"
 )
 
 // Submodules lists those of a commit that belong to the source, and brings them to this host: all, unless
@@ -15,6 +17,9 @@ func Submodules(ctx context.Context, t *Runner, m *gitrepo.Mirror, commit string
 		return nil, nil
 	}
 	all, err := m.Submodules(ctx, commit)
+	if errors.Is(err, gitrepo.ErrSubmodule) {
+		return nil, PackageFault(err.Error(), git.Hint(err)+"; or write submodules = False into debian/gbp.conf")
+	}
 	if err != nil {
 		return nil, GitFault(err)
 	}

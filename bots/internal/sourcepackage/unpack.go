@@ -121,15 +121,10 @@ func hasPlace(tree, component string) bool {
 	return err == nil && info.IsDir()
 }
 
-// lay puts the unpacked upstream source under a tree: what the tree has stays. Upstream's debian folder
-// counts in format 1.0 only, as with dpkg-source.
-func lay(upstream, tree string, format debian.Format) error {
-	to, err := os.OpenRoot(tree)
-	if err != nil {
-		return fmt.Errorf("open tree: %w", err)
-	}
-	defer to.Close()
-	return filepath.WalkDir(upstream, func(path string, entry fs.DirEntry, err error) error {
+// lay puts what the unpacked upstream source has below a folder ("." for all) under a tree: what the tree
+// has stays. Upstream's debian folder counts in format 1.0 only, as with dpkg-source.
+func lay(upstream string, to *os.Root, folder string, format debian.Format) error {
+	return filepath.WalkDir(filepath.Join(upstream, folder), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
