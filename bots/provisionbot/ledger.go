@@ -38,7 +38,7 @@ type sourceOn struct {
 	*message.Source
 	id      message.ID
 	context string
-	raw     bus.Raw
+	stored  time.Time
 	failed  bool // as a whole
 	parts   map[string]*part
 }
@@ -100,7 +100,8 @@ func (l *ledger) take(raw bus.Raw, m *message.Message, body message.Body) {
 }
 
 func (l *ledger) source(raw bus.Raw, m *message.Message, b *message.Source) {
-	s := &sourceOn{Source: b, id: m.ID, context: m.Context, raw: raw, parts: map[string]*part{}}
+	b.Files = nil // of no use here, and long
+	s := &sourceOn{Source: b, id: m.ID, context: m.Context, stored: raw.Stored, parts: map[string]*part{}}
 	l.sources[m.ID] = s
 	l.ways[way{m.Context, b.Codename}] = s
 	for _, name := range b.Binaries {
@@ -243,7 +244,7 @@ func (l *ledger) forget(before time.Time) {
 		}
 	}
 	for id, s := range l.sources {
-		if !s.raw.Stored.Before(before) {
+		if !s.stored.Before(before) {
 			continue
 		}
 		delete(l.sources, id)

@@ -100,11 +100,12 @@ type park struct {
 	*bottest.Bench
 	t       *testing.T
 	archive *archive
+	every   time.Duration // at which source lists are looked at
 }
 
 func newPark(t *testing.T) *park {
 	t.Helper()
-	p := &park{Bench: bottest.New(t, definition()), t: t, archive: newArchive()}
+	p := &park{Bench: bottest.New(t, definition()), t: t, archive: newArchive(), every: 20 * time.Millisecond}
 	for _, topic := range []message.Topic{message.Commits, message.Dists, message.Failures} {
 		if err := trust.Allow(bot.TrustDir(p.State), string(topic), p.Sealer.Key); err != nil {
 			t.Fatal(err)
@@ -146,7 +147,7 @@ func (p *park) startOn(connect bot.Connector, args ...string) *member {
 	d.Run = func(ctx context.Context, b *bot.Bot) error {
 		made := &provisioner{options: o, environments: p.archive}
 		made.waker = newWaker(made, b)
-		made.waker.every, made.waker.turn.every = 20*time.Millisecond, 50*time.Millisecond
+		made.waker.every, made.waker.turn.every = p.every, 50*time.Millisecond
 		ctx, cancel := context.WithCancel(ctx)
 		defer context.AfterFunc(life, cancel)()
 		return b.Work(ctx, made.step())

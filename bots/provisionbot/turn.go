@@ -10,10 +10,10 @@ import (
 )
 
 // turnRenewed is how often a turn is said again.
-const turnRenewed = 4 * time.Second
+const turnRenewed = 10 * time.Second
 
 // turnsLost is how many times it is not said before another takes it.
-const turnsLost = 5
+const turnsLost = 3
 
 // A turn is held by one bot of an endpoint, who alone looks after the packages that wait. It is a
 // value on the bus that its holder writes anew; one that does not change is lost. No clock but the

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -79,7 +80,8 @@ func TestUnclearFailsAtOnce(t *testing.T) {
 func TestGrace(t *testing.T) {
 	t.Parallel()
 	p := newPark(t)
-	p.start("--dependency-grace", "1ms")
+	p.every = time.Hour // nothing else happens that would have it looked at
+	p.start("--dependency-grace", "100ms")
 	b := p.push("b", "liba (>= 2), nothing")
 	f := p.failed(b)
 	context := "pb-20261120-231501-9f3c2a"

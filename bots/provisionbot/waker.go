@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 
 	"foundry/pkg/bot"
 	"foundry/pkg/bus"
-	"foundry/pkg/environment"
 	"foundry/pkg/message"
 )
 
@@ -104,16 +102,15 @@ func (w *waker) wake() {
 
 // loop looks at the packages that wait whenever something has happened, and now and then.
 func (w *waker) loop(ctx context.Context) {
-	tick := time.NewTicker(w.every)
-	defer tick.Stop()
 	for ctx.Err() == nil {
-		w.round(ctx)
+		timer := time.NewTimer(w.round(ctx))
 		select {
 		case <-ctx.Done():
 		case <-w.news:
-		case <-tick.C:
+		case <-timer.C:
 			w.ledger.forget(time.Now().Add(-message.MaxAge))
 		}
+		timer.Stop()
 	}
 }
 
@@ -147,78 +144,49 @@ func (w *waker) mine(ctx context.Context) bool {
 	return mine
 }
 
-// round tries what may be satisfied now and fails what waits in vain.
-func (w *waker) round(ctx context.Context) {
+// round tries what may be satisfied now and fails what waits in vain. It returns when to look again
+// if nothing happens before.
+func (w *waker) round(ctx context.Context) (next time.Duration) {
 	waiters := w.ledger.waiters(w.p.Arch)
 	w.clean(waiters)
 	if len(waiters) == 0 || !w.mine(ctx) {
-		return
+		return w.every
 	}
+	next = w.every
 	var group errgroup.Group
 	group.SetLimit(max(w.b.Settings.Jobs, 1))
 	now := time.Now()
 	for _, x := range waiters {
 		l := w.look(x.id)
-		w.judge(x, l, now)
+		if left := w.judge(x, l, now); left > 0 {
+			next = min(next, left)
+		}
 		if ctx.Err() != nil || !w.due(ctx, x, l, now) {
 			continue
 		}
 		group.Go(func() error { w.try(ctx, x, l); return nil })
 	}
 	_ = group.Wait() // none of them returns an error
+	return next
 }
 
 // try provisions once more.
 func (w *waker) try(ctx context.Context, x waiter, l *look) {
-	raw := x.raw
-	raw.Delivery = 0
+	l.brought, l.checked = x.brought, time.Now()
+	raw, err := w.b.Bus.Lookup(ctx, message.Topic(w.b.Settings.Watch), x.id)
+	if err != nil {
+		w.b.Log.Warn().Err(err).Str("context", x.context).Msg("waiting package is not to be found")
+		return
+	}
 	if l.verdict != nil { // its end must not wait for trouble to pass for ever
 		raw.Delivery = l.trouble + 1
 	}
-	l.brought, l.checked = x.brought, time.Now()
 	if err := w.again(raw); err != nil && ctx.Err() == nil {
 		l.trouble++
 		w.b.Log.Debug().Err(err).Str("context", x.context).Msg("waiting package met with trouble")
 		return
 	}
 	l.trouble = 0
-}
-
-// judge decides whether x waits in vain.
-func (w *waker) judge(x waiter, l *look, now time.Time) {
-	if l.verdict != nil {
-		return
-	}
-	again := "foundry retry " + x.context
-	if reason := w.ledger.circle(x); reason != "" {
-		w.condemn(l, &bot.Failure{
-			Class: message.ClassPackage, Reason: reason,
-			Hint: "publish one of them that does without the others, or build it with a profile such as stage1; then: " + again,
-		})
-		return
-	}
-	if w.ledger.hope(x) {
-		l.hopeless = time.Time{}
-	} else if l.hopeless.IsZero() {
-		l.hopeless = now
-	}
-	late := now.Sub(x.since) >= w.p.DependencyWait
-	if late || !l.hopeless.IsZero() && now.Sub(l.hopeless) >= w.p.DependencyGrace {
-		lacks := &environment.UnsatisfiableError{}
-		for _, r := range x.waits {
-			lacks.Missing = append(lacks.Missing, r.String())
-		}
-		w.condemn(l, &bot.Failure{
-			Class: message.ClassPackage, Reason: lacks.Error(),
-			Hint: "submit what brings " + strings.Join(lacks.Missing, ", ") + ", then: " + again,
-		})
-	}
-}
-
-func (w *waker) condemn(l *look, verdict *bot.Failure) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	l.verdict, l.checked = verdict, time.Time{}
 }
 
 // due tells whether x is to be tried now: nothing is known of it, or something has changed.
@@ -269,16 +237,6 @@ func (w *waker) note(id message.ID, key string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	l.key = key
-}
-
-// sentence is what a package fails with if it still lacks something, or nil if it may go on waiting.
-func (w *waker) sentence(id message.ID) *bot.Failure {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if l := w.looks[id]; l != nil {
-		return l.verdict
-	}
-	return nil
 }
 
 // clean forgets the looks at packages that wait no more.
