@@ -12,14 +12,15 @@ import (
 	"foundry/pkg/gitrepo/gitrepotest"
 )
 
-// bigRepository is the size of the tree of the repository that the test fetches, in MiB. Its history has as much again.
+// bigRepository is the size of the tree of the repository that the test fetches, in MiB. Its history has
+// twice as much again.
 // GITREPO_TEST_SIZE makes it larger, to measure.
 const bigRepository = 4
 
 // small is what may be fetched, in bytes, for a commit that adds little.
 const small = 64 << 10
 
-// big is a repository with a large tree, an upstream release with another large tree far back in its history, and
+// big is a repository with a large tree, upstream releases with other large trees far back in its history, and
 // branches and tags that share all that.
 func big(t *testing.T) (w *gitrepotest.Workshop, size int64) {
 	t.Helper()
@@ -29,7 +30,8 @@ func big(t *testing.T) (w *gitrepotest.Workshop, size int64) {
 	}
 	w = gitrepotest.NewWorkshop(t)
 	w.Git("config", "core.compression", "0")
-	for release := range 2 {
+	w.Git("config", "pack.window", "0") // between noises there is no likeness to look for
+	for release := range 3 {
 		for file := range mib {
 			w.Write(fmt.Sprintf("data/%d", file), noise(1<<20, byte(release), byte(file), byte(file>>8)))
 		}
@@ -84,9 +86,9 @@ func TestFetchesOnlyWhatIsNew(t *testing.T) {
 	check("second commit", 1, small)
 	fetch(second, "main")
 	check("second commit again", 0, 0)
-	refresh("upstream", "tags/upstream/1", "pristine-tar")
+	refresh("upstream", "tags/upstream/2", "pristine-tar")
 	check("upstream branch and tag", 1, small)
-	refresh("upstream", "tags/upstream/1", "pristine-tar")
+	refresh("upstream", "tags/upstream/2", "pristine-tar")
 	check("upstream branch and tag again", 1, 4<<10)
 	w.Git("checkout", "--quiet", "-b", "debian/bookworm", "HEAD~1")
 	w.Write("debian/changelog", "bookworm\n")
@@ -110,6 +112,10 @@ func TestFetchesOnlyWhatIsNew(t *testing.T) {
 		t.Errorf("a rewritten commit is an ancestor: %v", err)
 	}
 	check("ancestor of a rewritten commit", 0, small)
+	w.Git("checkout", "--quiet", "-B", "debian/bookworm", "upstream/1")
+	w.Write("debian/changelog", "from an older release\n")
+	fetch(w.Commit("older release"), "debian/bookworm")
+	check("branch rewritten to what is older than all that was fetched", size, size+size/4)
 	refresh("tags/upstream/0")
 	check("older tag", size, size+size/4)
 	if err := m.Checkout(ctx, rewritten, t.TempDir()); err != nil {

@@ -119,8 +119,9 @@ func (r Run) environment(inherited []string) []string {
 func remoteConfig(remote string) []string {
 	config := []string{
 		"remote.origin.url", Redact(remote),
-		"http.lowSpeedLimit", "1000",
-		"http.lowSpeedTime", "60",
+		// A server that puts a large pack together sends next to nothing for minutes.
+		"http.lowSpeedLimit", "1",
+		"http.lowSpeedTime", "600",
 		"protocol.version", "2",
 	}
 	if header := Credentials(remote); header != "" {
