@@ -81,12 +81,12 @@ func (r *rebuildRun) beginOne(ctx context.Context, w world, p *rebuilt) error {
 		p.State, p.Reason = rebuildLeftOut, "its messages are no longer kept"
 		return nil
 	}
-	after, lacking := r.after(w, p)
+	after, current, lacking := r.after(w, p)
 	switch {
 	case lacking != "":
 		p.State, p.Reason = rebuildLeftOut, lacking+" was not rebuilt"
 		return nil
-	case r.o.dependents && have.announced > after:
+	case r.o.dependents && current:
 		p.State, p.Version = rebuildDone, have.source.Version
 		return nil
 	case have.source.Uploaded():
@@ -123,8 +123,10 @@ func (r *rebuildRun) beginOne(ctx context.Context, w world, p *rebuilt) error {
 }
 
 // after is the sequence of the message since which p is to have been rebuilt: when the last of what
-// it needs was published. lacking is one of them that was to be rebuilt and was not.
-func (r *rebuildRun) after(w world, p *rebuilt) (after uint64, lacking string) {
+// it needs was published. current tells whether it was built with that, and lacking is one that was
+// to be rebuilt and was not.
+func (r *rebuildRun) after(w world, p *rebuilt) (after uint64, current bool, lacking string) {
+	current = true
 	some, states := map[string]bool{}, map[string]*rebuilt{}
 	for _, name := range r.roots {
 		if r.o.dependents && w[name] != nil {
@@ -138,11 +140,12 @@ func (r *rebuildRun) after(w world, p *rebuilt) (after uint64, lacking string) {
 	}
 	for _, name := range w.makers(w[p.Source], some) {
 		after = max(after, w[name].out)
+		current = current && w[p.Source].current(w[name])
 		if o := states[name]; o != nil && o.State != statePublished && o.State != rebuildDone && !w[name].source.Uploaded() {
 			lacking = name
 		}
 	}
-	return after, lacking
+	return after, current, lacking
 }
 
 // latest is the last transaction that rebuilds the commit and was announced after the given message,

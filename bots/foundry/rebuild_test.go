@@ -20,6 +20,7 @@ import (
 type shelf struct {
 	*yard
 	relations map[string]string // Build-Depends by source package
+	versions  map[string]string // of binary packages
 
 	mu      sync.Mutex
 	fails   map[string]bool
@@ -28,7 +29,7 @@ type shelf struct {
 }
 
 func newShelf(t *testing.T) *shelf {
-	s := &shelf{yard: newYard(t), relations: map[string]string{}, fails: map[string]bool{}, silent: map[string]bool{}}
+	s := &shelf{yard: newYard(t), relations: map[string]string{}, versions: map[string]string{}, fails: map[string]bool{}, silent: map[string]bool{}}
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup
 	ended.Go(func() {
@@ -87,10 +88,26 @@ func (s *shelf) made(name, version string, origin message.Origin) *message.Sourc
 
 // answer says that a commit has become a source package and that it is published.
 func (s *shelf) answer(parent *message.Message, source *message.Source) {
-	s.say2(s.say("sourcebot", message.Sources, parent, source, source.Codename), source)
+	m := s.say("sourcebot", message.Sources, parent, source, source.Codename)
+	image := &message.Image{
+		Key: strings.Repeat("1", 64), ID: "sha256:" + strings.Repeat("2", 64), Base: strings.Repeat("3", 64),
+		Packages: []string{"debhelper=13"},
+	}
+	for name, version := range s.versions {
+		if strings.Contains(source.Relations.BuildDepends, name) {
+			image.Packages = append(image.Packages, name+"="+version)
+		}
+	}
+	provision := s.say("provisionbot", message.Provisions, m, &message.Provision{
+		Origin: source.Origin, Package: source.Package, Architecture: "amd64", Outcome: message.Ready, Arch: true,
+		Image: image, Files: source.Files, Time: source.Time,
+	}, "amd64")
+	s.out(provision, source)
 }
 
-func (s *shelf) say2(m *message.Message, source *message.Source) {
+// out says that a source package is published.
+func (s *shelf) out(m *message.Message, source *message.Source) {
+	s.versions[source.Binaries[0]] = source.Version
 	s.say("distbot", message.Dists, m, &message.Dist{
 		Origin: source.Origin, Package: source.Package, Architecture: "amd64", Archive: "test",
 		Packages: []message.Published{{
@@ -267,7 +284,7 @@ func TestRebuildLeavesOut(t *testing.T) {
 	m, err := message.NewUpload(botSelf("sourcebot"), uploaded)
 	s.ok(err)
 	s.ok(s.Bus.Publish(t.Context(), s.raw("sourcebot", m)))
-	s.say2(m, uploaded)
+	s.out(m, uploaded)
 	s.publishCommit("base", "", "3")
 	want := []string{
 		"1 bb failed: sourcebot: does not build", "1 ee published", "1 ff published",

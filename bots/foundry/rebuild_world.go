@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"foundry/pkg/bus"
 	"foundry/pkg/debian"
@@ -19,6 +20,15 @@ type published struct {
 	out       uint64          // sequence of the last message that said it was published
 	arches    []string        // on which it was built
 	binaries  []string
+	versions  map[string]string // of binary packages, as they were published last
+	images    []builtIn
+	needed    map[string]bool // see needs
+}
+
+// builtIn is an environment that a package was built in.
+type builtIn struct {
+	sequence uint64            // of the message that said it was ready
+	versions map[string]string // of the build dependencies that were installed in it
 }
 
 func (p *published) name() string { return p.source.Package.Source }
@@ -35,7 +45,7 @@ func (s *session) readWorlds(ctx context.Context) (map[string]world, error) {
 	type way struct{ context, codename string }
 	commits, ways := map[message.ID]begun{}, map[way]*published{}
 	worlds := map[string]world{}
-	topics := []message.Topic{message.Commits, message.Sources, message.Dists}
+	topics := []message.Topic{message.Commits, message.Sources, message.Provisions, message.Dists}
 	err := s.Bus.Tail(ctx, bus.Filter{Topics: topics}, func(raw bus.Raw) error {
 		m, body, err := s.sealer.Open(raw)
 		if err != nil {
@@ -45,11 +55,15 @@ func (s *session) readWorlds(ctx context.Context) (map[string]world, error) {
 		case *message.Commit:
 			commits[m.ID] = begun{raw.Sequence, b}
 		case *message.Source:
-			p := &published{source: b, announced: raw.Sequence, binaries: slices.Clone(b.Binaries)}
+			p := &published{source: b, announced: raw.Sequence, binaries: slices.Clone(b.Binaries), versions: map[string]string{}}
 			if c, known := commits[m.Parent]; known {
 				p.announced, p.commit = c.sequence, c.commit
 			}
 			ways[way{m.Context, b.Codename}] = p
+		case *message.Provision:
+			if p := ways[way{m.Context, b.Codename}]; p != nil && b.Image != nil {
+				p.images = append(p.images, newBuiltIn(raw.Sequence, b.Image))
+			}
 		case *message.Dist:
 			p := ways[way{m.Context, b.Codename}]
 			if p == nil {
@@ -75,10 +89,39 @@ func (p *published) add(sequence uint64, b *message.Dist) {
 		p.arches = append(p.arches, b.Architecture)
 	}
 	for _, f := range b.Packages {
-		if f.Architecture != string(debian.Source) && !slices.Contains(p.binaries, f.Package) {
+		if f.Architecture == string(debian.Source) {
+			continue
+		}
+		p.versions[f.Package] = f.Version
+		if !slices.Contains(p.binaries, f.Package) {
 			p.binaries = append(p.binaries, f.Package)
 		}
 	}
+}
+
+func newBuiltIn(sequence uint64, image *message.Image) builtIn {
+	e := builtIn{sequence, map[string]string{}}
+	for _, text := range image.Packages {
+		if name, version, found := strings.Cut(text, "="); found {
+			e.versions[name] = version
+		}
+	}
+	return e
+}
+
+// current tells whether p was built with what is published of maker.
+func (p *published) current(maker *published) bool {
+	needs := p.needs()
+	for _, e := range p.images {
+		for name, version := range maker.versions {
+			have, listed := e.versions[name]
+			// What is not listed was in the base system.
+			if needs[name] && (listed && have != version || !listed && e.sequence < maker.out) {
+				return false
+			}
+		}
+	}
+	return len(p.images) > 0 || p.announced > maker.out
 }
 
 // add puts p in the place of an older version.
@@ -100,6 +143,9 @@ func (w world) add(p *published) {
 // needs are the names of the packages that p build-depends on, on any of its architectures: of
 // alternatives the first, which is the one that is installed.
 func (p *published) needs() map[string]bool {
+	if p.needed != nil {
+		return p.needed
+	}
 	names := map[string]bool{}
 	r := p.source.Relations
 	for _, field := range []string{r.BuildDepends, r.BuildDependsArch, r.BuildDependsIndep} {
@@ -113,6 +159,7 @@ func (p *published) needs() map[string]bool {
 			}
 		}
 	}
+	p.needed = names
 	return names
 }
 
