@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"foundry/bots/internal/bottest"
+	"foundry/bots/internal/published"
 	"foundry/pkg/message"
 	"foundry/pkg/publish/publishtest"
 )
@@ -28,6 +29,9 @@ func TestProgram(t *testing.T) {
 	answer := b.Await(parent)
 	if d, ok := answer.(*message.Dist); !ok || d.Archive != "test" || len(d.Packages) != 2 {
 		t.Errorf("answer: %+v", answer)
+	}
+	if err := published.Check(t.Context(), b.Ports.Values, refused.Package, ""); err == nil || !strings.Contains(err.Error(), "is lower than version 1.0-1, which test has") {
+		t.Errorf("not on record: %v", err)
 	}
 	answer = b.Await(say(b, refused))
 	if failure, ok := answer.(*message.Failure); !ok || failure.Class != message.ClassPolicy || failure.Hint == "" ||
