@@ -27,11 +27,17 @@ type result struct {
 }
 
 // compare builds a source package on both sides.
-func (c *corpus) compare(ctx context.Context, p hard, dsc string) (result, error) {
+func (c *corpus) compare(ctx context.Context, p hard) (result, error) {
 	r := result{hard: p}
+	dsc, err := c.source(ctx, p)
+	if err != nil {
+		r.differences = []string{"its source package cannot be had: " + err.Error()}
+		return r, ctx.Err()
+	}
 	theirs, took, err := c.bySbuild(ctx, dsc)
 	if err != nil {
-		return r, err
+		r.differences = []string{"sbuild did not build it: " + err.Error()}
+		return r, ctx.Err()
 	}
 	r.sbuild = took
 	ours := filepath.Join(c.rig.Dir, "ours", strings.TrimSuffix(filepath.Base(dsc), ".dsc"))

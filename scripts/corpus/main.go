@@ -38,6 +38,7 @@ type corpus struct {
 	patience         time.Duration
 
 	rig     *rig.Rig
+	apt     *debsource.Apt
 	sbuild  *rig.Sbuild
 	foundry *rig.Foundry
 	store   artifact.Store // of foundry
@@ -104,13 +105,9 @@ func (c *corpus) compareAll(ctx context.Context, parent string, packages []hard)
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, c.foundry.Stop()) }()
-	sources, err := c.sources(ctx, packages)
-	if err != nil {
-		return nil, err
-	}
 	for n, p := range packages {
 		fmt.Fprintf(os.Stderr, "corpus: %s (%d of %d)\n", p.name, n+1, len(packages))
-		r, err := c.compare(ctx, p, sources[p.name])
+		r, err := c.compare(ctx, p)
 		if err != nil {
 			return results, fmt.Errorf("%s: %w", p.name, err)
 		}
@@ -146,6 +143,9 @@ func (c *corpus) prepare(ctx context.Context) (err error) {
 	if c.store, err = folder.Open(store); err != nil {
 		return err
 	}
+	if c.apt, err = debsource.New(ctx, c.rig, filepath.Join(c.keep, "apt"), c.codename, c.mirror); err != nil {
+		return err
+	}
 	c.foundry, err = c.rig.StartFoundry(ctx, rig.FoundryOptions{
 		Dir: dir, Cache: filepath.Join(c.keep, "cache"), Store: "folder:" + store,
 		Programs: c.programs, Codename: c.codename, Mirror: c.mirror,
@@ -153,31 +153,10 @@ func (c *corpus) prepare(ctx context.Context) (err error) {
 	return err
 }
 
-// sources fetches the source packages that are not files already.
-func (c *corpus) sources(ctx context.Context, packages []hard) (map[string]string, error) {
-	paths := map[string]string{}
-	var names []string
-	for _, p := range packages {
-		if !strings.HasSuffix(p.name, ".dsc") {
-			names = append(names, p.name)
-			continue
-		}
-		path, err := filepath.Abs(p.name)
-		if err != nil {
-			return nil, fmt.Errorf("find %s: %w", p.name, err)
-		}
-		paths[p.name] = path
+// source returns the path of a package's .dsc, fetched unless it is a file already.
+func (c *corpus) source(ctx context.Context, p hard) (string, error) {
+	if strings.HasSuffix(p.name, ".dsc") {
+		return filepath.Abs(p.name)
 	}
-	if len(names) == 0 {
-		return paths, nil
-	}
-	apt, err := debsource.New(ctx, c.rig, filepath.Join(c.keep, "apt"), c.codename, c.mirror)
-	if err != nil {
-		return nil, err
-	}
-	fetched, err := apt.Fetch(ctx, names...)
-	for name, path := range fetched {
-		paths[name] = path
-	}
-	return paths, err
+	return c.apt.Fetch(ctx, p.name)
 }

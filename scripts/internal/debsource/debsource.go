@@ -48,22 +48,17 @@ func (a *Apt) run(ctx context.Context, args ...string) error {
 	})
 }
 
-// Fetch downloads source packages and returns the path of each one's .dsc by its name. Those that are
-// there already are only verified.
-func (a *Apt) Fetch(ctx context.Context, packages ...string) (map[string]string, error) {
-	args := append([]string{"source", "--download-only", "--only-source", "--quiet"}, packages...)
-	if err := a.run(ctx, args...); err != nil {
-		return nil, err
+// Fetch downloads a source package and returns the path of its .dsc. What is there already is only
+// verified.
+func (a *Apt) Fetch(ctx context.Context, name string) (string, error) {
+	if err := a.run(ctx, "source", "--download-only", "--only-source", "--quiet", name); err != nil {
+		return "", err
 	}
-	paths := map[string]string{}
-	for _, name := range packages {
-		found, err := filepath.Glob(filepath.Join(a.dir, "sources", name+"_*.dsc"))
-		if err != nil || len(found) == 0 {
-			return nil, fmt.Errorf("fetch %s: no .dsc: %v", name, err)
-		}
-		paths[name] = newest(found)
+	found, err := filepath.Glob(filepath.Join(a.dir, "sources", name+"_*.dsc"))
+	if err != nil || len(found) == 0 {
+		return "", fmt.Errorf("fetch %s: no .dsc: %v", name, err)
 	}
-	return paths, nil
+	return newest(found), nil
 }
 
 // newest is the file that was downloaded last: a point release of the distribution may have brought
