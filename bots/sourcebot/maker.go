@@ -92,7 +92,7 @@ func (m *maker) make(ctx context.Context, log *bot.Log) ([]bot.Result, error) {
 				return nil, err
 			}
 		}
-		if err := m.fit(fresh, fit); err != nil {
+		if err := fit.Fit(fresh); err != nil {
 			return nil, err
 		}
 		result, err := m.makeOne(ctx, t, work, fresh, p, r)
@@ -146,22 +146,11 @@ func (m *maker) upstream(ctx context.Context, t *sourcepackage.Runner, tree, wor
 		}
 	}
 	if native {
-		return tree, nil, sourcepackage.CheckNative(tree)
+		return tree, new(sourcepackage.Layout), sourcepackage.CheckNative(tree)
 	}
 	search.Tree, search.Submodules = tree, m.submodules
 	layout, err := search.Layout(ctx, found)
 	return tree, layout, err
-}
-
-// fit makes an exported tree fit to the orig tarballs.
-func (m *maker) fit(tree string, layout *sourcepackage.Layout) error {
-	if layout == nil {
-		return nil
-	}
-	if err := layout.Fit(tree); err != nil {
-		return err
-	}
-	return sourcepackage.Guard(tree, m.commit.Time)
 }
 
 // makeOne makes the package for one codename of an exported tree, which is used up.
@@ -175,7 +164,7 @@ func (m *maker) makeOne(ctx context.Context, t *sourcepackage.Runner, work, tree
 	if err := os.Rename(tree, named); err != nil {
 		return bot.Result{}, fmt.Errorf("name tree: %w", err)
 	}
-	path, err := t.Pack(ctx, work, named, p.Top.Source, r.version, r.entry)
+	path, err := t.Pack(ctx, work, named, p.Top, r.entry)
 	if err != nil {
 		return bot.Result{}, err
 	}

@@ -3,8 +3,8 @@
 //
 // Whoever wrote the commit may wish harm, and dpkg-source, pristine-tar and tar believe what they are
 // given. So what they will read is looked at before (Guard, and the deltas of pristine-tar), and they run
-// with nothing of this host's environment (Runner). The same commit always gives the same bytes: times are
-// the commit's, compressors run with one thread.
+// with nothing of this host's environment (Runner). The same commit always gives the same bytes: times come
+// from the changelog, compressors run with one thread.
 //
 // A failure that is the package's own is a *bot.Failure; any other error is trouble of this host that may
 // pass.

@@ -21,7 +21,7 @@ const maxSeries = 4 << 20
 var guarded = regexp.MustCompile(`^debian(/(changelog|control|rules|files|(source|patches|tests|upstream)(/.*)?))?$`)
 
 // Guard makes the tree of a commit fit to be read by dpkg-source. It refuses what would lead out of
-// it, and gives everything the commit's time and plain modes, whatever the umask.
+// it, and gives everything one time and plain modes, whatever the umask.
 func Guard(tree string, when time.Time) error {
 	root, err := os.OpenRoot(tree)
 	if err != nil {

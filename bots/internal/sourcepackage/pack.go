@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"foundry/pkg/artifact"
 	"foundry/pkg/bot"
@@ -18,20 +19,30 @@ import (
 const maxDsc = 4 << 20
 
 // Pack runs dpkg-source on tree, which is used up, and returns the path of the .dsc that it made in
-// work, where the orig tarballs are. entry is put on top of the changelog; nil is none.
-func (t *Runner) Pack(ctx context.Context, work, tree, source string, version debian.Version, entry *debian.Entry) (string, error) {
-	if entry != nil {
-		if err := prepend(tree, *entry, t); err != nil {
+// work, where the orig tarballs are. added is put on top of the changelog, where top is; nil is none. All
+// times are those of the changelog's newest entry, as they are when a maintainer runs dpkg-buildpackage
+// in a fresh clone.
+func (t *Runner) Pack(ctx context.Context, work, tree string, top debian.Entry, added *debian.Entry) (string, error) {
+	if added != nil {
+		top = *added
+		if err := prepend(tree, top); err != nil {
 			return "", err
 		}
 	}
+	seconds := max(top.Date.Unix(), 1) // dpkg-source takes 0 for not given
+	if err := Guard(tree, time.Unix(seconds, 0)); err != nil {
+		return "", err
+	}
 	// One thread, for with several xz writes other bytes.
 	output := &tail{limit: maxComplaint}
-	err := t.run(ctx, call{dir: work, output: output, args: []string{"dpkg-source", "--threads-max=1", "-b", filepath.Base(tree)}})
+	err := t.run(ctx, call{
+		dir: work, output: output, env: []string{fmt.Sprintf("SOURCE_DATE_EPOCH=%d", seconds)},
+		args: []string{"dpkg-source", "--threads-max=1", "-b", filepath.Base(tree)},
+	})
 	if err != nil {
 		return "", packFault(ctx, err, string(output.text))
 	}
-	dsc := filepath.Join(work, debian.DscName(source, version))
+	dsc := filepath.Join(work, debian.DscName(top.Source, top.Version))
 	if _, err := os.Stat(dsc); err != nil {
 		return "", PackageFault("dpkg-source made no "+filepath.Base(dsc), "look for options in debian/source/options that keep it from working")
 	}
@@ -50,7 +61,7 @@ func packFault(ctx context.Context, err error, output string) error {
 
 // prepend puts an entry on top of the changelog. What was there is replaced and not written through, so
 // that a link stays harmless.
-func prepend(tree string, entry debian.Entry, t *Runner) error {
+func prepend(tree string, entry debian.Entry) error {
 	path := filepath.Join(tree, "debian", "changelog")
 	old, err := os.ReadFile(path)
 	if err != nil {
@@ -64,11 +75,6 @@ func prepend(tree string, entry debian.Entry, t *Runner) error {
 	}
 	if err := os.Chmod(path, 0o644); err != nil {
 		return fmt.Errorf("write changelog: %w", err)
-	}
-	for _, p := range []string{path, filepath.Dir(path)} {
-		if err := os.Chtimes(p, t.epoch, t.epoch); err != nil {
-			return fmt.Errorf("set time of changelog: %w", err)
-		}
 	}
 	return nil
 }

@@ -56,13 +56,12 @@ type call struct {
 
 // run runs a program and all that it starts until it ends or ctx does. Its failure is a *toolError.
 func (t *Runner) run(ctx context.Context, c call) error {
-	seconds := max(t.epoch.Unix(), 1) // dpkg-source takes 0 for not given
 	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
 	cmd.Dir = c.dir
 	cmd.Env = append([]string{
 		"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + t.home, "TMPDIR=" + t.temp, "LC_ALL=C.UTF-8", "TZ=UTC",
 		"DPKG_COLORS=never", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0",
-		fmt.Sprintf("SOURCE_DATE_EPOCH=%d", seconds),
+		fmt.Sprintf("SOURCE_DATE_EPOCH=%d", max(t.epoch.Unix(), 1)),
 	}, c.env...)
 	last := &tellingLine{}
 	cmd.Stdin = c.stdin
