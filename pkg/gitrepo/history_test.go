@@ -125,13 +125,20 @@ func TestShallowServer(t *testing.T) {
 	if err := m.Fetch(ctx, first, "upstream"); err != nil {
 		t.Fatal(err)
 	}
+	if err := m.Fetch(ctx, next, "main"); err != nil {
+		t.Fatal(err)
+	}
+	if is, err := m.IsAncestor(ctx, next, first); is || err != nil || m.isShallow() {
+		t.Errorf("all history: %v, %v", is, err)
+	}
 	remove(t, dir)
-	w.Git("branch", "--force", "upstream", next)
+	late := w.Commit("late")
+	w.Git("branch", "--force", "upstream", late)
 	w.Git("clone", "--quiet", "--depth=1", "--branch=upstream", "file://"+w.Dir, dir)
 	if err := m.Refresh(ctx, "upstream"); err != nil {
 		t.Error(err)
 	}
-	if commit, err := m.Resolve(ctx, "upstream"); commit != next || err != nil {
+	if commit, err := m.Resolve(ctx, "upstream"); commit != late || err != nil {
 		t.Errorf("after it became shallow: %s, %v", commit, err)
 	}
 }
