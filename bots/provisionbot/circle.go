@@ -78,10 +78,13 @@ func (l *ledger) blocked(codename string) map[node][]link {
 	}
 }
 
-// links are what may bring each relation that n waits for.
+// links are what may bring each relation that n waits for and that nothing published meets.
 func (l *ledger) links(n node) (all [][]link) {
 	waits := l.sources[n.id]
-	for _, r := range waits.parts[n.arch].waits {
+	for i, r := range waits.parts[n.arch].waits {
+		if waits.parts[n.arch].met[i] {
+			continue // it is about to be tried again
+		}
 		var some []link
 		for _, name := range packages(r) {
 			for _, s := range l.names[binary{waits.Codename, name}] {

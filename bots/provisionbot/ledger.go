@@ -48,6 +48,7 @@ type part struct {
 	over     bool               // published, skipped or failed: nothing more comes of it
 	answered bool               // provisioning is over
 	waits    []debian.Relations // what it waits for, one entry each
+	met      []bool             // which of them has been published since
 	since    time.Time          // when it was said to wait
 	sequence uint64             // of the message that said so
 	circle   uint64             // sequence of the failure that told of a circle that it is in
@@ -123,10 +124,11 @@ func (s *sourceOn) provision(raw bus.Raw, m *message.Message, b *message.Provisi
 	case message.Waiting:
 		p.since, p.sequence, p.waits = m.Time, raw.Sequence, nil
 		for _, text := range b.WaitsFor {
-			if r, err := debian.ParseRelations(text); err == nil {
+			if r, err := debian.ParseRelations(text); err == nil && len(r) == 1 {
 				p.waits = append(p.waits, r)
 			}
 		}
+		p.met = make([]bool, len(p.waits))
 	case message.Skipped:
 		p.answered, p.over = true, true
 	default:
@@ -152,9 +154,14 @@ func (l *ledger) brought(raw bus.Raw, b *message.Dist) {
 		if s.Codename != b.Codename {
 			continue
 		}
-		for _, p := range s.parts {
-			if p.waiting() && slices.ContainsFunc(b.Packages, func(f message.Published) bool { return p.wants(f.Package) }) {
-				p.brought = raw.Sequence
+		for arch, p := range s.parts {
+			if !p.waiting() {
+				continue
+			}
+			for _, f := range b.Packages {
+				if (f.Architecture == arch || f.Architecture == string(debian.All)) && p.meet(f.Package, f.Version) {
+					p.brought = raw.Sequence
+				}
 			}
 		}
 	}
@@ -163,9 +170,18 @@ func (l *ledger) brought(raw bus.Raw, b *message.Dist) {
 // waiting tells whether the part waits, as far as its own messages say.
 func (p *part) waiting() bool { return p.sequence > 0 && !p.answered }
 
-// wants tells whether the part waits for a package of this name.
-func (p *part) wants(name string) bool {
-	return slices.ContainsFunc(p.waits, func(r debian.Relations) bool { return slices.Contains(packages(r), name) })
+// meet notes that a package was published, and tells whether the part waits for one of this name.
+func (p *part) meet(name, version string) (wanted bool) {
+	v, err := debian.ParseVersion(version)
+	for i, relation := range p.waits {
+		for _, r := range relation[0] {
+			if r.Package == name {
+				wanted = true
+				p.met[i] = p.met[i] || err == nil && r.SatisfiedBy(v)
+			}
+		}
+	}
+	return wanted
 }
 
 // packages are the names in relations.
