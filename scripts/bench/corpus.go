@@ -56,8 +56,11 @@ func (b *bench) corpus(ctx context.Context, all *results) error {
 	if err != nil {
 		return err
 	}
-	if c.dsc, err = apt.Fetch(ctx, corpusPackages...); err != nil {
-		return err
+	c.dsc = map[string]string{}
+	for _, name := range corpusPackages {
+		if c.dsc[name], err = apt.Fetch(ctx, name); err != nil {
+			return err
+		}
 	}
 	if c.sbuild, err = b.rig.NewSbuild(filepath.Join(b.rig.Dir, "sbuild"), b.codename, b.mirror); err != nil {
 		return err
