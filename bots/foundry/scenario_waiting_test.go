@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,8 +20,8 @@ func (w *workTree) small(name, version, depends, command string) {
 		"\t"+command+" >debian/tmp/usr/share/"+name+"/text\n\tdpkg-gencontrol\n\tdpkg-deb --root-owner-group -b debian/tmp ..\n")
 }
 
-// TestPackageWaitsForAnother sends a package that build-depends on a new version of another, first
-// with an older one in the repository, and sends that after it.
+// TestPackageWaitsForAnother sends a package that build-depends on a new version of another, with an
+// older one in the repository, and sends that after it. Then it rebuilds it for the version after that.
 func TestPackageWaitsForAnother(t *testing.T) {
 	needsTime(t)
 	root := t.TempDir()
@@ -54,7 +55,18 @@ func TestPackageWaitsForAnother(t *testing.T) {
 	if out, status := h.follow(needs.bare + "#main"); status != 0 || !strings.Contains(out, "waiting for foundry-needed (>= 2)") {
 		t.Fatalf("the one that needs it: exit status %d\n%s", status, out)
 	}
-	if said, _ := h.install("foundry-needs", "cat /usr/share/foundry-needs/text"); said != "two\n" {
-		t.Errorf("built with %q", said)
+	if out := h.foundry("rebuild", "foundry-needed", "--rebuild-dependents"); !strings.Contains(out, "acme: 1 done") {
+		t.Errorf("what was built with the newer one: %s", out)
+	}
+
+	needed.small("foundry-needed", "3", "dpkg-dev", "echo three")
+	needed.commit("Three")
+	needed.push()
+	out := h.foundry("submit", needed.bare+"#main", "--rebuild-dependents", "--timeout", "5m")
+	if !strings.Contains(out, "acme: 1 published") {
+		t.Errorf("a version on: %s", out)
+	}
+	if said, deb := h.install("foundry-needs", "cat /usr/share/foundry-needs/text"); said != "three\n" || !strings.Contains(deb, "+r1_") {
+		t.Errorf("%s was built with %q", filepath.Base(deb), said)
 	}
 }
