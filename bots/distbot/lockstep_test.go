@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,7 +32,7 @@ type lockstepBench struct {
 	stop  func()
 }
 
-func newTogether(t *testing.T, limit time.Duration) *lockstepBench {
+func newLockstepBench(t *testing.T, limit time.Duration) *lockstepBench {
 	t.Helper()
 	b := bottest.New(t, definition())
 	for _, topic := range []message.Topic{message.Provisions, message.Failures, message.Dists} {
@@ -155,7 +157,7 @@ func files(d *message.Dist) (list []string) {
 // TestLockstep brings the architectures of a source one after the other, with an end of the bot between
 // them: nothing is published before the last is settled, and then all at once.
 func TestLockstep(t *testing.T) {
-	s := newTogether(t, time.Hour)
+	s := newLockstepBench(t, time.Hour)
 	amd64 := s.bring(t, "1.0-1", "amd64")
 	if jobs := s.State().Jobs; len(jobs) != 1 || jobs[0].Context != amd64.Context {
 		t.Errorf("held and shown as %+v", jobs)
@@ -223,7 +225,7 @@ func (s *lockstepBench) nothingHeld(t *testing.T) {
 
 // TestLockstepLimit publishes what has waited long enough, also when the bot was away meanwhile.
 func TestLockstepLimit(t *testing.T) {
-	s := newTogether(t, time.Hour)
+	s := newLockstepBench(t, time.Hour)
 	m := s.bring(t, "1.0-1", "amd64")
 	s.stop()
 	path := filepath.Join(s.lockstep.dir, string(m.ID))
@@ -241,5 +243,49 @@ func TestLockstepLimit(t *testing.T) {
 	}
 	s.start(t)
 	s.published(t, m)
+	s.nothingHeld(t)
+}
+
+// TestLockstepTrouble has the bus refuse the answers when the packages are in already, as a bot finds it
+// that was killed there: it goes on where it was, and gives up after some tries.
+func TestLockstepTrouble(t *testing.T) {
+	s := newLockstepBench(t, time.Nanosecond)
+	topic := s.Settings.Publish
+	trouble := func(version string) (m *message.Message, g group) {
+		t.Helper()
+		s.stop()
+		s.Settings.Publish = "nowhere"
+		m = s.bring(t, version, "amd64")
+		g = group{m.Context, message.Package{Source: "hello", Version: version, Codename: "bookworm"}}
+		if err := s.lockstep.publish(t.Context(), g); err == nil || s.answered(t, m, "amd64") {
+			t.Fatalf("%v, want trouble and no answer", err)
+		}
+		return m, g
+	}
+	m, _ := trouble("1.0-1")
+	release, err := os.ReadFile(filepath.Join(s.output, "dists/bookworm/Release"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Settings.Publish = topic
+	s.lockstep.hide()
+	s.start(t)
+	if d := s.published(t, m); string(d.Release) != fmt.Sprintf("%x", sha256.Sum256(release)) {
+		t.Error("published a second time")
+	}
+	s.nothingHeld(t)
+
+	m, g := trouble("1.0-2")
+	for range bus.MaxDeliver - 1 {
+		if err := s.lockstep.publish(t.Context(), g); err == nil {
+			t.Error("no trouble")
+		}
+	}
+	if f, ok := s.bench.Await(m.ID).(*message.Failure); !ok || f.Class != message.ClassInfrastructure {
+		t.Errorf("%+v, want a failure of class infrastructure", f)
+	}
+	s.Settings.Publish = topic
+	s.lockstep.hide()
+	s.start(t)
 	s.nothingHeld(t)
 }
