@@ -35,10 +35,11 @@ type corpus struct {
 	codename, mirror string
 	programs         string // folder of the built programs
 	keep             string // folder of what stays
+	cache            string // of foundry; empty for one in keep
 	patience         time.Duration
 
 	rig     *rig.Rig
-	apt     *debsource.Apt
+	apt     *debsource.Apt // nil until a package is not a file
 	sbuild  *rig.Sbuild
 	foundry *rig.Foundry
 	store   artifact.Store // of foundry
@@ -135,6 +136,9 @@ func (c *corpus) prepare(ctx context.Context) (err error) {
 			return fmt.Errorf("make folder: %w", err)
 		}
 	}
+	if c.cache == "" {
+		c.cache = filepath.Join(c.keep, "cache")
+	}
 	if c.sbuild, err = c.rig.NewSbuild(filepath.Join(c.keep, "sbuild"), c.codename, c.mirror); err != nil {
 		return err
 	}
@@ -143,11 +147,8 @@ func (c *corpus) prepare(ctx context.Context) (err error) {
 	if c.store, err = folder.Open(store); err != nil {
 		return err
 	}
-	if c.apt, err = debsource.New(ctx, c.rig, filepath.Join(c.keep, "apt"), c.codename, c.mirror); err != nil {
-		return err
-	}
 	c.foundry, err = c.rig.StartFoundry(ctx, rig.FoundryOptions{
-		Dir: dir, Cache: filepath.Join(c.keep, "cache"), Store: "folder:" + store,
+		Dir: dir, Cache: c.cache, Store: "folder:" + store,
 		Programs: c.programs, Codename: c.codename, Mirror: c.mirror,
 	})
 	return err
@@ -157,6 +158,13 @@ func (c *corpus) prepare(ctx context.Context) (err error) {
 func (c *corpus) source(ctx context.Context, p hard) (string, error) {
 	if strings.HasSuffix(p.name, ".dsc") {
 		return filepath.Abs(p.name)
+	}
+	if c.apt == nil {
+		apt, err := debsource.New(ctx, c.rig, filepath.Join(c.keep, "apt"), c.codename, c.mirror)
+		if err != nil {
+			return "", err
+		}
+		c.apt = apt
 	}
 	return c.apt.Fetch(ctx, p.name)
 }

@@ -1,0 +1,8 @@
+#include <stdio.h>
+
+int main(void) {
+#ifdef PATCHED
+	puts("patched");
+#endif
+	return 0;
+}
