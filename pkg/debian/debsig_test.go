@@ -79,7 +79,7 @@ func gpgHome(t *testing.T) string {
 // dpkg-deb and ar read the package.
 func TestEmbeddedSignature(t *testing.T) {
 	home := gpgHome(t)
-	for _, compression := range []string{"xz", "gzip", "none"} {
+	for _, compression := range []string{"xz", "gzip", "zstd", "none"} {
 		for _, content := range []string{"", "a", "ab"} {
 			t.Run(compression+content, func(t *testing.T) {
 				built := makeDeb(t, compression, content)
