@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"pkg/bus", "pkg/environment", "pkg/publish", "pkg/gitrepo", "pkg/gitrepo/remote", "pkg/environment/podman/index"}, // the ports
 	{"pkg/bot"},
 	{"pkg/*/*", "pkg/*/*/*"}, // adapters and contract suites
-	{"bots/internal/wire"},
+	{"bots/internal/wire", "bots/internal/published", "bots/internal/sourcepackage"},
 	{"bots/internal/*"},
 	{"bots/*"},
 	{"scripts/internal/*"},

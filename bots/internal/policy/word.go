@@ -82,7 +82,7 @@ func committer(word string) (string, error) {
 // path.Match has them, or "**".
 func output(word string) (string, error) {
 	if word == "" || !strings.Contains("=%!", word[:1]) {
-		return "", bot.Hint(fmt.Errorf("%q does not begin with one of = %% !", cut(word)), `write "=GLOB" for files that a rebuild may not change, "%GLOB" for those that it may, "!GLOB" to leave some out`)
+		return "", bot.Hint(fmt.Errorf("none of the signs = %% ! stands before %q", cut(word)), `write "=GLOB" for files that a rebuild may not change, "%GLOB" for those that it may, "!GLOB" to leave some out`)
 	}
 	parts := strings.Split(word[1:], "/")
 	bad := func(part string) bool { _, err := path.Match(part, ""); return err != nil }
