@@ -25,16 +25,14 @@ func (t *tail) Write(p []byte) (int, error) {
 }
 
 var (
-	changedFile   = regexp.MustCompile(`(?m)^ (\S.*)$`)
-	changedFiles  = regexp.MustCompile(`(?m)local changes detected, the modified files are:\n((?: .*\n)+)`)
-	cannotShow    = regexp.MustCompile(`(?m)error: cannot represent change to (.*?):(?: (.*))?$`)
-	missingPatch  = regexp.MustCompile(`(?m)cannot (?:read|stat) \S*?debian/patches/(.*?): No such file`)
-	unwantedFile  = regexp.MustCompile(`(?m)error: unwanted binary file: (.*)$`)
-	failedPatch   = regexp.MustCompile(`(?m)error: (?:LC_ALL=C )?patch .*debian/patches/(.*?) subprocess returned`)
-	alreadyIn     = regexp.MustCompile(`(?m)^Reversed \(or previously applied\) patch detected`)
-	wrongTarball  = regexp.MustCompile(`(?m)error: tar -xf .*subprocess returned`)
-	badSignature  = regexp.MustCompile(`(?m)(?:error|warning): cannot verify upstream tarball signature for (\S+?): (.*)$`)
-	brokenSymlink = regexp.MustCompile(`(?m)error: (.*) is not a plain file`)
+	changedFile  = regexp.MustCompile(`(?m)^ (\S.*)$`)
+	changedFiles = regexp.MustCompile(`(?m)local changes detected, the modified files are:\n((?: .*\n)+)`)
+	cannotShow   = regexp.MustCompile(`(?m)error: cannot represent change to (.*?):(?: (.*))?$`)
+	missingPatch = regexp.MustCompile(`(?m)cannot (?:read|stat) \S*?debian/patches/(.*?): No such file`)
+	unwantedFile = regexp.MustCompile(`(?m)error: unwanted binary file: (.*)$`)
+	failedPatch  = regexp.MustCompile(`(?m)error: (?:LC_ALL=C )?patch .*debian/patches/(.*?) subprocess returned`)
+	alreadyIn    = regexp.MustCompile(`(?m)^Reversed \(or previously applied\) patch detected`)
+	wrongTarball = regexp.MustCompile(`(?m)error: tar -xf .*subprocess returned`)
 )
 
 // explain says what dpkg-source's more usual complaints mean and what to do about them. output is all that
@@ -71,14 +69,8 @@ func explain(output, last string) (reason, hint string) {
 	if m := missingPatch.FindStringSubmatch(last); m != nil {
 		return fmt.Sprintf("debian/patches/series lists %s, which is not there", m[1]), "commit the patch, or take it out of the list: quilt delete"
 	}
-	if m := badSignature.FindStringSubmatch(output); m != nil && strings.Contains(last, "signature") {
-		return fmt.Sprintf("the signature of %s is not by the key in debian/upstream/signing-key.asc: %s", m[1], m[2]), "put the right key or the right signature into place; uscan checks both"
-	}
 	if wrongTarball.MatchString(output) {
 		return "an orig tarball cannot be unpacked", "is it whole, and compressed as its name says? try: tar -tf"
-	}
-	if m := brokenSymlink.FindStringSubmatch(last); m != nil {
-		return last, "make it a plain file"
 	}
 	return "dpkg-source: " + last, "try: dpkg-source -b . in a clean checkout of the commit"
 }
