@@ -17,11 +17,13 @@ type bump string
 
 const (
 	defaultTemplate = "+%(date)s.%(time)s.g%(hash)s"
-	templateTokens  = "%(date)s, %(time)s, %(hash)s, %(branch)s, %(codename)s and %(count)s"
+	templateTokens  = "%(date)s, %(time)s, %(second)s, %(hash)s, %(branch)s, %(codename)s and %(count)s"
 )
 
 // tokens are the names of what may stand in a bump.
-func tokens() []string { return []string{"date", "time", "hash", "branch", "codename", "count"} }
+func tokens() []string {
+	return []string{"date", "time", "second", "hash", "branch", "codename", "count"}
+}
 
 var (
 	token = regexp.MustCompile(`%\(([^)]*)\)s`)
@@ -47,7 +49,7 @@ const maxBranch = 40
 func (b bump) fill(o occasion) string {
 	branch := strings.Trim(unfit.ReplaceAllString(o.branch, "."), ".")
 	values := map[string]string{
-		"date": o.time.UTC().Format("20060102"), "time": o.time.UTC().Format("1504"), "hash": o.hash[:7],
+		"date": o.time.UTC().Format("20060102"), "time": o.time.UTC().Format("1504"), "second": o.time.UTC().Format("05"), "hash": o.hash[:7],
 		"branch": strings.TrimRight(branch[:min(len(branch), maxBranch)], "."), "codename": unfit.ReplaceAllString(string(o.codename), "."),
 		"count": fmt.Sprint(o.count),
 	}

@@ -19,6 +19,7 @@ func TestBumpTemplates(t *testing.T) {
 		defaultTemplate:                         "+20261120.2315.g1a2b3c4",
 		"~git%(date)s.%(time)s.%(hash)s":        "~git20261120.2315.1a2b3c4",
 		"+%(branch)s.%(date)s.%(codename)s":     "+feature.Do.it.20261120.bookworm.backports",
+		"+%(date)s%(time)s%(second)s":           "+20261120231501",
 		"+%(date)s+ci%(count)s":                 "+20261120+ci2",
 		"":                                      "error: it makes \"\" of a commit",
 		"%(date)s":                              "error: it makes \"20261120\" of a commit",

@@ -101,7 +101,7 @@ func (o *options) declare(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.autobump, "autobump", false, "add what --autobump-template says to the version, as in 1.2-3+20261120.2315.g1a2b3c4")
 	fs.StringVar(&o.template, "autobump-template", defaultTemplate, "what --autobump adds, with "+templateTokens+"; a leading ~ sorts before the version in the changelog, a leading + after it")
 	fs.StringVar(&o.policy, "policy", policyRead, "\"read\" debian/foundry.toml on the default branch of each repository, or \"ignore\" it")
-	fs.BoolVar(&o.downgrade, "allow-downgrade", false, "make packages of versions that are lower than what the repositories have")
+	fs.BoolVar(&o.downgrade, "allow-downgrade", false, "make packages also of versions that are lower than what the repositories have, or that they have with other contents")
 	fs.BoolVar(&o.allowUnsigned, "allow-unsigned", false, "build commits that no known key has signed")
 	fs.StringVar(&o.committers, "committers", "", "keyring `file` of those who may sign commits (default \"trust/committers.asc\" in the state folder)")
 	fs.StringVar(&o.indep, "indep-architecture", "amd64", "architecture whose build also makes the arch:all packages")

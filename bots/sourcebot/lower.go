@@ -51,7 +51,12 @@ func (m *maker) check(ctx context.Context, p message.Package, content message.Di
 	if m.downgrade {
 		return nil
 	}
-	return published.Check(ctx, m.job.Values, p, content)
+	err := published.Check(ctx, m.job.Values, p, content)
+	var failure *bot.Failure
+	if errors.As(err, &failure) {
+		failure.Hint += "; where those repositories are no more, start sourcebot with --allow-downgrade"
+	}
+	return err
 }
 
 // checkContent is check for the .dsc that was made.

@@ -97,7 +97,11 @@ func (t terms) read(ctx context.Context, mirror *gitrepo.Mirror, hash string) ([
 	case mode != 0:
 		return nil, t.fault(bot.Hint(errors.New("it is not a file"), "make it a plain file"))
 	}
-	return mirror.ReadFile(ctx, hash, policy.File)
+	data, err := mirror.ReadFile(ctx, hash, policy.File)
+	if errors.Is(err, gitrepo.ErrLarge) {
+		return nil, t.fault(bot.Hint(fmt.Errorf("it is %w", gitrepo.ErrLarge), "shorten it"))
+	}
+	return data, err
 }
 
 // admit tells for which codenames the policy lets a commit be built, which the key signer has signed.

@@ -95,6 +95,7 @@ func TestPolicyFaults(t *testing.T) {
 		"link":             {"-> ../hello.c", "it is a symbolic link", "plain file"},
 		"link out":         {"-> /etc/passwd", "it is a symbolic link", "plain file"},
 		"huge":             {strings.Repeat("#", 1<<20), "it has 1048576 bytes", "shorten"},
+		"monstrous":        {strings.Repeat("#", 17<<20), "it is larger than 16777216 bytes", "shorten"},
 		"not UTF-8":        {"# J\xf6rg\n", "not UTF-8", "iconv"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,6 +14,9 @@ import (
 // MaxFile is the size in bytes of the largest file that ReadFile returns.
 const MaxFile = 16 << 20
 
+// ErrLarge says that a file is larger than MaxFile.
+var ErrLarge = fmt.Errorf("larger than %d bytes", MaxFile)
+
 // Resolve returns the commit that a head of the mirror ("stable", "tags/v1") points at, as it was when
 // last fetched, or ErrNoBranch. A full commit hash is returned if the mirror has it, else ErrNoCommit.
 func (m *Mirror) Resolve(ctx context.Context, name string) (string, error) {
@@ -57,7 +60,7 @@ func (m *Mirror) ReadFile(ctx context.Context, commit, name string) ([]byte, err
 	}
 	size, err := strconv.Atoi(fields[2])
 	if err != nil || size > MaxFile || len(content) < size {
-		return nil, fmt.Errorf("read %s of commit %s: larger than %d bytes", name, commit, MaxFile)
+		return nil, fmt.Errorf("read %s of commit %s: %w", name, commit, ErrLarge)
 	}
 	return content[:size], nil
 }
