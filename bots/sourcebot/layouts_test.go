@@ -105,6 +105,9 @@ func testLayouts(t *testing.T, layouts map[string]layout) {
 			if diff := cmp.Diff(want, names(s)[1:]); diff != "" {
 				t.Errorf("files, -want +got:\n%s", diff)
 			}
+			if strings.Contains(b.log, "ignoring deletion") {
+				t.Errorf("the tree lacks what the tarballs have:\n%s", b.log)
+			}
 			if !strings.Contains(b.log, test.log) {
 				t.Errorf("log has not %q:\n%s", test.log, b.log)
 			}
@@ -268,26 +271,44 @@ func TestSubmodules(t *testing.T) {
 	})
 }
 
-// TestSameAsGitBuildpackage: the tarball of a tag is byte by byte what git-buildpackage makes, which is
-// git-archive(1) compressed with the program's own settings.
-func TestSameAsGitBuildpackage(t *testing.T) {
-	r := newRepo(t)
-	branched(r, gbp("compression = gzip\n"))
-	r.git("tag", "-a", "-m", "x", "upstream/1.0", "upstream")
-	want := filepath.Join(t.TempDir(), "want")
-	r.run("sh", "-c", "git archive --format=tar --prefix=hello-1.0/ upstream/1.0 | gzip -n -c >"+want)
-	text, err := os.ReadFile(want)
-	if err != nil {
-		t.Fatal(err)
+// TestSameAsByHand: all files are byte by byte what a maintainer gets in a fresh clone. git-buildpackage makes
+// the tarball of a tag with git-archive(1) and the compressor's own settings, and then runs dpkg-source.
+func TestSameAsByHand(t *testing.T) {
+	for name, test := range map[string]struct {
+		version, format, more, committed string
+		names                            []string
+	}{
+		"quilt":  {"1:1.0-1", "3.0 (quilt)", "compression = gzip\n", commitTime, []string{"hello_1.0-1.dsc", "hello_1.0-1.debian.tar.xz", "hello_1.0.orig.tar.gz"}},
+		"diff":   {"1.0-1", "", "", "2001-01-01T00:00:00Z", []string{"hello_1.0-1.dsc", "hello_1.0-1.diff.gz", "hello_1.0.orig.tar.gz"}},
+		"native": {"1.0", "3.0 (native)", "", "2001-01-01T00:00:00Z", []string{"hello_1.0.dsc", "hello_1.0.tar.xz"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRepo(t)
+			r.env = append(r.env, "GIT_COMMITTER_DATE="+test.committed)
+			r.write(upstream)
+			r.commit()
+			r.git("tag", "-a", "-m", "x", "upstream/1.0")
+			r.write(hello(test.version, test.format, with(fix, gbp(test.more))))
+			ref := r.commit()
+			b := newBench(t, "--codename", "bookworm", "--allow-unsigned")
+			s := b.mustMake(r, "main", ref)[0]
+			wantNames(t, s, test.names...)
+			hand := filepath.Join(t.TempDir(), "hello-1.0")
+			r.run("git", "clone", "--quiet", r.dir, hand)
+			r.run("sh", "-c", "git archive --format=tar --prefix=hello-1.0/ upstream/1.0 | gzip -n -c >"+hand+"/../hello_1.0.orig.tar.gz")
+			if test.format == "3.0 (native)" {
+				r.run("rm", hand+"/../hello_1.0.orig.tar.gz")
+			}
+			r.run("sh", "-c", "umask 022 && cd "+hand+" && rm -rf .git && cd .. && dpkg-source -b hello-1.0")
+			for _, f := range s.Files {
+				want, err := os.ReadFile(filepath.Join(hand, "..", f.Name))
+				if err != nil || string(b.store.files[f.SHA256]) != string(want) {
+					t.Errorf("%s: other bytes, %v", f.Name, err)
+				}
+			}
+		})
 	}
-	b := newBench(t, "--codename", "bookworm", "--allow-unsigned")
-	s := b.mustMake(r, "main", r.git("rev-parse", "main"))[0]
-	for _, f := range s.Files {
-		if f.Name == "hello_1.0.orig.tar.gz" && string(b.store.files[f.SHA256]) != string(text) {
-			t.Error("other bytes")
-		}
-	}
-	wantNames(t, s, "hello_1.0-1.dsc", "hello_1.0-1.debian.tar.xz", "hello_1.0.orig.tar.gz")
 }
 
 // TestRevisionsShareOrig: the next revision has the same orig tarball, wherever that is made of.
