@@ -29,10 +29,12 @@ type archive struct {
 	mu       sync.Mutex
 	packages map[string]string // version by name
 	tries    map[string]int    // how often was asked for these dependencies
+	looked   chan struct{}     // has something after the key was asked for
+	between  func()            // called once after the next answer was found and before it is given
 }
 
 func newArchive() *archive {
-	return &archive{packages: map[string]string{}, tries: map[string]int{}}
+	return &archive{packages: map[string]string{}, tries: map[string]int{}, looked: make(chan struct{}, 1)}
 }
 
 func (a *archive) add(name, version string) {
@@ -55,10 +57,26 @@ func (a *archive) key(r environment.Request) string {
 func (a *archive) Key(_ context.Context, r environment.Request) (string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	select {
+	case a.looked <- struct{}{}:
+	default:
+	}
 	return a.key(r), nil
 }
 
 func (a *archive) Provision(_ context.Context, r environment.Request, _ io.Writer) (message.Image, error) {
+	image, err := a.answer(r)
+	a.mu.Lock()
+	between := a.between
+	a.between = nil
+	a.mu.Unlock()
+	if between != nil {
+		between()
+	}
+	return image, err
+}
+
+func (a *archive) answer(r environment.Request) (message.Image, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.tries[r.Depends]++

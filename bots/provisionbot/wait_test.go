@@ -43,14 +43,27 @@ func TestWaitForAnother(t *testing.T) {
 func TestWokenByPublication(t *testing.T) {
 	t.Parallel()
 	p := newPark(t)
+	p.every = time.Hour
 	p.start("--dependency-grace", "1h")
 	b := p.push("b", "liba (>= 2)")
 	p.waiting(b)
+	<-p.archive.looked // in vain, and not again for an hour
 	p.publish("a", "2")
 	p.ready(b, true)
 	if tries := p.archive.tried("liba (>= 2)"); tries != 2 {
 		t.Errorf("%d tries", tries)
 	}
+}
+
+// TestNoWakeUpIsLost has the package come while the answer that it is not there is on its way.
+func TestNoWakeUpIsLost(t *testing.T) {
+	t.Parallel()
+	p := newPark(t)
+	p.every = time.Hour
+	p.archive.between = func() { p.publish("a", "1") }
+	p.start("--dependency-grace", "1h")
+	b := p.push("b", "liba")
+	p.ready(b, true)
 }
 
 // TestWokenByTimer has something outside bring the package.
@@ -254,6 +267,11 @@ func TestTwoBots(t *testing.T) {
 	p.publish("a", "1")
 	p.ready(ids[0], true)
 	p.ready(ids[1], true)
+	for i := range 2 {
+		if tries := p.archive.tried(fmt.Sprintf("liba (>= %d)", i)); tries != 2 {
+			t.Errorf("%d tries of two bots", tries)
+		}
+	}
 	first.kill()
 	p.publish("a2", "1")
 	p.archive.add("liba", "3")
