@@ -5,7 +5,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 
+	"foundry/pkg/bot"
 	"foundry/pkg/debian"
 	"foundry/pkg/environment"
 	"foundry/pkg/message"
@@ -56,6 +58,26 @@ func TestKeepsTo(t *testing.T) {
 		if reason != want {
 			t.Errorf("%s: %q, want %q", arch, reason, want)
 		}
+	}
+}
+
+// TestPolicyGoesOn: what a repository says about its builds reaches who builds.
+func TestPolicyGoesOn(t *testing.T) {
+	source := &message.Source{
+		Architectures: []string{"any"}, Only: []string{"amd64"}, Network: true, Outputs: []string{"=report", "!tmp"},
+		Profiles: []string{"nocheck"}, Options: []string{"terse"}, Timeout: 7200,
+	}
+	p := &provisioner{options: &options{Arch: "i386"}}
+	results, err := p.do(t.Context(), &bot.Job{Body: source, Log: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &message.Provision{
+		Architecture: "i386", Outcome: message.Skipped, Reason: "not for i386: its repository keeps to amd64",
+		Network: true, Outputs: source.Outputs, Profiles: source.Profiles, Options: source.Options, Timeout: 7200,
+	}
+	if diff := cmp.Diff(want, results[0].Body); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
