@@ -20,7 +20,7 @@ type wish struct {
 func wishes(entries []string) (all []wish, err error) {
 	for _, entry := range entries {
 		if len(entry) < 2 || !strings.Contains("=%!", entry[:1]) {
-			return nil, fmt.Errorf("output %q: not a glob after one of = %% !", entry)
+			return nil, fmt.Errorf("output %q: no glob after =, %% or ! at its beginning", entry)
 		}
 		w := wish{entry[0], entry[1:]}
 		parts := strings.Split(w.glob, "/")

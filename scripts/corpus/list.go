@@ -44,6 +44,17 @@ var list = []hard{
 	{"electric-fence", "1.0 native, tests of pages that may not be touched"},
 	{"hostname", "3.0 native, Essential, debhelper's old level"},
 	{"postgresql-common", "3.0 native, binaries of versions of their own, arch:any beside arch:all"},
+	{"phnxdeco", "cdbs, debian/compat, no Rules-Requires-Root"},
+	{"ca-certificates", "file names beyond ASCII, udeb beside arch:all, certificates made by Python"},
+	{"libspng", "Build-Depends-Indep and Build-Depends-Arch, <!nodoc> packages, meson"},
+	{"libcap2", "epoch, linux-any, PAM module, tests that ask for capabilities"},
+	{"keyutils", "library and program for kernel keyrings, which builds have none of"},
+	{"tree", "sources in ISO 8859, plain make"},
+	{"cowsay", "arch:all only, Perl, files named after everything"},
+	{"expect", "Tcl, tests that run programs on ptys"},
+	{"opensmtpd-filter-senderscore", "Go program, Static-Built-Using"},
+	{"po-debconf", "arch:all only, locales and translated manual pages"},
+	{"dwz", "tests of compilers and of debugging information, dejagnu"},
 }
 
 // choose returns the packages of these names, and says of those that are not in the list what is known.

@@ -29,6 +29,7 @@ var layers = [][]string{
 	{"bots/internal/wire", "bots/internal/published", "bots/internal/sourcepackage"},
 	{"bots/internal/*"},
 	{"bots/*"},
+	{"scripts/internal/rig"},
 	{"scripts/internal/*"},
 	{"scripts/*"},
 }
