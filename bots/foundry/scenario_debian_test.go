@@ -37,12 +37,13 @@ func (h *house) follow(spec string) (out string, status int) {
 
 // TestDebianPackages sends real packages of Debian through the whole of foundry: hello, which is 3.0
 // (quilt) with a signed orig tarball, over smart http; ucf, which is native and arch:all, from a
-// local path; and between them one that does not build.
+// local path; and between them one that does not build. A last one is uploaded with dput.
 func TestDebianPackages(t *testing.T) {
 	needsTime(t)
 	root, gpg := t.TempDir(), newGPGHome(t)
 	h := newHouse(t, "")
 	gpg.export(filepath.Join(h.state(), "trust", "committers.asc"))
+	incoming := h.takeUploads(gpg)
 	h.start()
 
 	hello := importQuilt(t, gpg, root, "hello", "2.10")
@@ -72,6 +73,7 @@ func TestDebianPackages(t *testing.T) {
 	if out, status = h.follow(broken.bare + "#main"); status != 0 {
 		t.Fatalf("ucf: exit status %d\n%s", status, out)
 	}
+	checkUpload(t, h, gpg, incoming, broken)
 
 	said, deb := h.install("hello", "hello --greeting=well-met")
 	if strings.TrimSpace(said) != "well-met" {
