@@ -26,7 +26,7 @@ type link struct {
 
 // circle tells of the circle of packages that w is in, each waiting for the next, or returns "". It
 // is none while anything else on its way may bring what one of them waits for.
-func (l *ledger) circle(w waiter) string {
+func (l *ledger) circle(w waiter, now time.Time) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	blocked := l.blocked(w.Codename)
@@ -39,10 +39,8 @@ func (l *ledger) circle(w waiter) string {
 		return ""
 	}
 	for _, k := range path {
-		for _, c := range l.commits {
-			if c.repository == l.sources[k.from.id].Repository {
-				return "" // a new commit of a package may have other dependencies
-			}
+		if l.expects(l.sources[k.from.id].Repository, now) {
+			return "" // a new commit of a package may have other dependencies
 		}
 	}
 	return circleReason + l.describe(path)

@@ -51,7 +51,7 @@ func (s *scribe) fails(name, arch, reason string) {
 func (s *scribe) told(name, arch string) string {
 	for _, w := range s.waiters(arch) {
 		if w.Package.Source == name {
-			return strings.TrimPrefix(s.circle(w), circleReason)
+			return strings.TrimPrefix(s.circle(w, time.Now()), circleReason)
 		}
 	}
 	return "does not wait"
@@ -204,6 +204,37 @@ func TestCircleIsSound(t *testing.T) {
 	}
 	if circles == 0 {
 		t.Error("no circle in all rounds")
+	}
+}
+
+// TestCommitsAreCountedOn until they seem to be passed over.
+func TestCommitsAreCountedOn(t *testing.T) {
+	s := newScribe()
+	s.source("aa", "any")
+	s.waits("aa", "amd64", "libnone")
+	later := time.Now().Add(commitPatience + time.Second)
+	hope := func(now time.Time) bool { return s.hope(s.waiters("amd64")[0], now) }
+	if hope(time.Now()) {
+		t.Error("there is hope of nothing")
+	}
+	commit := func(name string) message.ID {
+		return s.say(message.Commits, name, "", &message.Commit{Origin: message.Origin{Repository: "/srv/git/" + name}})
+	}
+	commit("passed")
+	if !hope(later) {
+		t.Error("no hope, as if the only commit had been passed over")
+	}
+	second, third := commit("second"), commit("third")
+	s.say(message.Sources, "second", second, source("second", ""))
+	if !hope(time.Now()) || !hope(later) {
+		t.Error("no hope of the commits that are left")
+	}
+	s.say(message.Rejects, "", "", &message.Reject{Subject: "foundry.topic.commits.third." + string(third)})
+	if !hope(time.Now()) {
+		t.Error("no hope of a commit that was overtaken a moment ago")
+	}
+	if hope(later) {
+		t.Error("hope of a commit that was overtaken long ago")
 	}
 }
 

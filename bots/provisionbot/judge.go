@@ -16,7 +16,7 @@ func (w *waker) judge(x waiter, l *look, now time.Time) time.Duration {
 		return 0
 	}
 	again := "foundry retry " + x.context
-	if reason := w.ledger.circle(x); reason != "" {
+	if reason := w.ledger.circle(x, now); reason != "" {
 		w.condemn(l, &bot.Failure{
 			Class: message.ClassPackage, Reason: reason,
 			Hint: "publish one of them that does without the others, or build it with a profile such as stage1; then: " + again,
@@ -24,7 +24,7 @@ func (w *waker) judge(x waiter, l *look, now time.Time) time.Duration {
 		return 0
 	}
 	left := x.since.Add(w.p.DependencyWait).Sub(now)
-	if w.ledger.hope(x) {
+	if w.ledger.hope(x, now) {
 		l.hopeless = time.Time{}
 	} else if l.hopeless.IsZero() {
 		l.hopeless = now

@@ -18,6 +18,7 @@ import (
 type ledger struct {
 	mu      sync.Mutex
 	last    uint64                   // sequence of the last message taken
+	settled uint64                   // sequence of the last commit that something has come of
 	commits map[message.ID]commit    // those that no source package has come of yet
 	sources map[message.ID]*sourceOn // by the id of their message
 	ways    map[way]*sourceOn        // the same by transaction and codename
@@ -26,8 +27,13 @@ type ledger struct {
 
 type commit struct {
 	repository string
+	sequence   uint64
 	stored     time.Time
 }
+
+// commitPatience is how long a commit is counted on that later ones have overtaken: a sourcebot passes
+// over some without a word.
+const commitPatience = 15 * time.Minute
 
 type way struct{ context, codename string }
 
@@ -77,9 +83,9 @@ func (l *ledger) take(raw bus.Raw, m *message.Message, body message.Body) {
 	l.last = raw.Sequence
 	switch b := body.(type) {
 	case *message.Commit:
-		l.commits[m.ID] = commit{b.Repository, raw.Stored}
+		l.commits[m.ID] = commit{b.Repository, raw.Sequence, raw.Stored}
 	case *message.Source:
-		delete(l.commits, m.Parent)
+		l.settle(m.Parent)
 		l.source(raw, m, b)
 	case *message.Provision:
 		if s := l.ways[way{m.Context, b.Codename}]; s != nil {
@@ -91,13 +97,31 @@ func (l *ledger) take(raw bus.Raw, m *message.Message, body message.Body) {
 		}
 		l.brought(raw, b)
 	case *message.Reject: // nothing comes of a commit that is not believed
-		delete(l.commits, message.ID(b.Subject[strings.LastIndexByte(b.Subject, '.')+1:]))
+		l.settle(message.ID(b.Subject[strings.LastIndexByte(b.Subject, '.')+1:]))
 	case *message.Failure:
-		delete(l.commits, m.Parent)
+		l.settle(m.Parent)
 		if s := l.ways[way{m.Context, b.Codename}]; s != nil {
 			s.failure(raw, b)
 		}
 	}
+}
+
+// settle notes that something, or nothing ever, has come of a commit.
+func (l *ledger) settle(id message.ID) {
+	if c, found := l.commits[id]; found {
+		l.settled = max(l.settled, c.sequence)
+		delete(l.commits, id)
+	}
+}
+
+// expects tells whether something is to come of a commit of the repository, "" for any.
+func (l *ledger) expects(repository string, now time.Time) bool {
+	for _, c := range l.commits {
+		if (repository == "" || c.repository == repository) && (c.sequence > l.settled || now.Sub(c.stored) < commitPatience) {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *ledger) source(raw bus.Raw, m *message.Message, b *message.Source) {
@@ -232,10 +256,10 @@ func (s *sourceOn) providers(arch string) (arches []string) {
 }
 
 // hope tells whether all that w waits for may still be brought by what is on its way.
-func (l *ledger) hope(w waiter) bool {
+func (l *ledger) hope(w waiter, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.commits) > 0 {
+	if l.expects("", now) {
 		return true // nobody knows yet what they bring
 	}
 	return !slices.ContainsFunc(w.waits, func(r debian.Relations) bool {
