@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"foundry/pkg/message"
@@ -10,7 +11,7 @@ import (
 func TestFilesOfAllKinds(t *testing.T) {
 	odd := map[string]string{
 		"grüße/日本.txt": "naïve\n", "crlf.txt": "a\r\nb\r\n", "blob": "\x00\xff\n", "deep/link": "-> ../hello.c", "away": "-> /etc/passwd", "nowhere": "-> missing",
-		"with space": "x\n", "a'b\"c": "x\n", "tab\there": "x\n", "debian/copyright": "Grüße\n", "debian/crlf": "x\r\n", "debian/link": "-> rules", "run": "#!/bin/sh\n",
+		"with space": "x\n", "a'b\"c": "x\n", "tab\there": "x\n", "caf\xe9": "latin\n", strings.Repeat("long/", 60) + "x": "x\n", "debian/copyright": "Grüße\n", "debian/crlf": "x\r\n", "debian/link": "-> rules", "run": "#!/bin/sh\n",
 	}
 	binaries := map[string]string{"debian/logo.png": "\x89PNG\x00\xff", "debian/source/include-binaries": "debian/logo.png\n"}
 	testLayouts(t, map[string]layout{
@@ -77,6 +78,12 @@ func TestAttributes(t *testing.T) {
 		"pristine-tar": {build: func(r *repo) {
 			tagged(r, nil)
 			tarball(r, "../x/hello_1.0.orig.tar.gz", below("x", with(upstream, attributes)))
+			r.run("pristine-tar", "commit", "../x/hello_1.0.orig.tar.gz", "upstream")
+		}, names: gz, tree: map[string]string{"run.bat": "echo\nexit\n", "tests/a.c": "int test;\n", "version.h": attributes["version.h"]}},
+		"pristine-tar, set up by gbp": {build: func(r *repo) {
+			tagged(r, nil)
+			tarball(r, "../x/hello_1.0.orig.tar.gz", below("x", with(upstream, attributes)))
+			r.write(map[string]string{".git/info/attributes": "* -export-ignore -export-subst -text -eol -crlf -ident -filter -working-tree-encoding\n"})
 			r.run("pristine-tar", "commit", "../x/hello_1.0.orig.tar.gz", "upstream")
 		}, names: gz, tree: map[string]string{"run.bat": "echo\nexit\n", "tests/a.c": "int test;\n", "version.h": attributes["version.h"]}},
 		"format 1.0": {build: func(r *repo) {

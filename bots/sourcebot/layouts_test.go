@@ -213,6 +213,12 @@ func TestUpstreamOfHistory(t *testing.T) {
 			r.write(gbp("components = ['plug', 'two']\ncompression = xz\ncompression-level = 9\n"))
 			r.commit()
 		}, names: []string{"hello_1.0-1.debian.tar.xz", "hello_1.0.orig-plug.tar.xz", "hello_1.0.orig-two.tar.xz", "hello_1.0.orig.tar.xz"}, tree: map[string]string{"plug/a.c": "int a;\n", "two/b.c": "int b;\n"}},
+		"changes made a patch": {build: func(r *repo) {
+			branched(r, map[string]string{"debian/source/options": "auto-commit\n", "hello.c": "int changed;\n"})
+		}, tree: map[string]string{"hello.c": "int changed;\n", "debian/source/local-patch-header": "", "debian/patches/series": "debian-changes-1.0-1\n", "debian/patches/debian-changes-1.0-1": "Description: changes of the upstream source that were made in the packaging's repository\nAuthor: Jörg M <joerg@example.org>\nLast-Update: 2026-11-19\n\n--- hello-1.0.orig/hello.c\n+++ hello-1.0/hello.c\n@@ -1 +1 @@\n-int main(void) { return 0; }\n+int changed;\n"}},
+		"changes made one patch": {build: func(r *repo) {
+			branched(r, map[string]string{"debian/source/options": "single-debian-patch\nauto-commit\n", "hello.c": "int changed;\n"})
+		}, tree: map[string]string{"hello.c": "int changed;\n", "debian/patches/series": "debian-changes\n"}},
 		"patches applied": {build: func(r *repo) {
 			branched(r, with(fix, map[string]string{"hello.c": "int main(void) { return 1; }\n"}))
 		}, tree: map[string]string{"hello.c": "int main(void) { return 1; }\n"}},

@@ -45,7 +45,7 @@ func explain(output, last string) (reason, hint string) {
 			reason += ": " + enumerate(withoutTop(changedFile.FindAllStringSubmatch(m[1], -1)))
 		}
 		return reason + " (aborting due to unexpected upstream changes)",
-			"make patches of the changes in debian/patches, or have the branch and the orig tarball of the same upstream version"
+			"make patches of the changes in debian/patches, have branch and orig tarball of the same upstream version, or name files that do not matter in debian/source/options (extend-diff-ignore)"
 	case strings.Contains(last, "unrepresentable changes"):
 		reason = "unrepresentable changes to the upstream source"
 		if m := cannotShow.FindAllStringSubmatch(output, -1); m != nil {

@@ -29,6 +29,9 @@ func (t *Runner) Pack(ctx context.Context, work, tree string, top debian.Entry, 
 			return "", err
 		}
 	}
+	if err := steadyHeader(tree, top); err != nil {
+		return "", err
+	}
 	seconds := max(top.Date.Unix(), 1) // dpkg-source takes 0 for not given
 	if err := Guard(tree, time.Unix(seconds, 0)); err != nil {
 		return "", err
@@ -75,6 +78,35 @@ func prepend(tree string, entry debian.Entry) error {
 	}
 	if err := os.Chmod(path, 0o644); err != nil {
 		return fmt.Errorf("write changelog: %w", err)
+	}
+	return nil
+}
+
+// steadyHeader sees to a header of the patch that the option auto-commit makes: dpkg-source's own has the day
+// on which it runs. The file is not part of the package.
+func steadyHeader(tree string, top debian.Entry) error {
+	root, err := os.OpenRoot(filepath.Join(tree, "debian"))
+	if err != nil {
+		return fmt.Errorf("open debian: %w", err)
+	}
+	defer root.Close()
+	options := ""
+	for _, name := range []string{"source/options", "source/local-options"} {
+		if text, err := root.ReadFile(name); err == nil {
+			options += string(text)
+		}
+	}
+	if !strings.Contains(options, "auto-commit") || strings.Contains(options, "single-debian-patch") {
+		return nil
+	}
+	for _, name := range []string{"source/local-patch-header", "source/patch-header"} {
+		if _, err := root.Lstat(name); err == nil {
+			return nil
+		}
+	}
+	header := fmt.Sprintf("Description: changes of the upstream source that were made in the packaging's repository\nAuthor: %s\nLast-Update: %s\n\n", top.Maintainer, top.Date.UTC().Format(time.DateOnly))
+	if err := root.WriteFile("source/local-patch-header", []byte(header), 0o644); err != nil {
+		return fmt.Errorf("write header of automatic patch: %w", err)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"foundry/pkg/bot"
 	"foundry/pkg/debian"
 	"foundry/pkg/gitrepo/git"
 )
@@ -116,12 +117,8 @@ func (p *pristineTar) checkout(ctx context.Context, name string, signed bool) er
 	if err := checkDelta(delta, links); err != nil {
 		return broken(fmt.Sprintf("%s.delta: %v", name, err))
 	}
-	err = p.Tools.run(ctx, call{
-		dir: p.Tools.temp, env: gitEnv(p.repository),
-		args: []string{"pristine-tar", "checkout", filepath.Join(p.Search.Dir, name)},
-	})
-	if err != nil {
-		return toolFault(ctx, err, "commit the tarball again with: pristine-tar commit "+name)
+	if err := p.generate(ctx, name); err != nil {
+		return err
 	}
 	if !signed {
 		return nil
@@ -134,6 +131,38 @@ func (p *pristineTar) checkout(ctx context.Context, name string, signed bool) er
 		return fmt.Errorf("write signature: %w", err)
 	}
 	return nil
+}
+
+// defused are the attributes of a repository that gbp setup-gitattributes has set up.
+const defused = "* -export-ignore -export-subst -text -eol -crlf -ident -filter -working-tree-encoding\n"
+
+// generate runs pristine-tar. It exports the upstream tree, and whether .gitattributes counted for that when
+// the delta was made is not said anywhere: both are tried.
+func (p *pristineTar) generate(ctx context.Context, name string) error {
+	var first error
+	for _, attributes := range []string{"", defused} {
+		if err := writeNew(filepath.Join(p.repository, "info", "attributes"), attributes); err != nil {
+			return fmt.Errorf("make repository: %w", err)
+		}
+		err := p.Tools.run(ctx, call{
+			dir: p.Tools.temp, env: gitEnv(p.repository),
+			args: []string{"pristine-tar", "checkout", filepath.Join(p.Search.Dir, name)},
+		})
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = toolFault(ctx, err, "commit the tarball again with: pristine-tar commit "+name)
+		}
+		if err := os.RemoveAll(filepath.Join(p.Search.Dir, name)); err != nil {
+			return fmt.Errorf("remove %s: %w", name, err)
+		}
+		var failure *bot.Failure
+		if !errors.As(first, &failure) {
+			break
+		}
+	}
+	return first
 }
 
 // treeHeads lists where the tree that a delta was made against is likely to be found.
