@@ -120,10 +120,20 @@ sbuild --chroot-mode=unshare --dist="$CODENAME" --arch="$ARCH" --arch-all \
 	--no-run-lintian --no-run-autopkgtest --no-run-piuparts "$DSC" >sbuild.log 2>&1 </dev/null
 `, "DSC="+dsc, "WORK="+work)
 	if err != nil {
-		return fmt.Errorf("%w; see %s", err, filepath.Join(s.home, work, "sbuild.log"))
+		return fmt.Errorf("%w; the end of its log:\n%s", err, tail(filepath.Join(s.home, work, "sbuild.log")))
 	}
 	if err := os.Rename(filepath.Join(s.home, work), results); err != nil {
 		return fmt.Errorf("keep results of sbuild: %w", err)
 	}
 	return nil
+}
+
+// tail is the end of a log.
+func tail(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	const enough = 4 << 10
+	return string(text[max(0, len(text)-enough):])
 }
