@@ -115,12 +115,21 @@ func TestLFS(t *testing.T) {
 			r.git("tag", "upstream/1.0")
 			r.write(hello("1.0-1", "3.0 (quilt)", nil))
 		},
+		"tag, debian alone": func(r *repo) {
+			apart(r, nil)
+			r.git("checkout", "--quiet", "upstream")
+			r.write(lfs)
+			r.commit()
+			r.git("tag", "-f", "upstream/1.0")
+			r.git("checkout", "--quiet", "main")
+		},
 		"other content": func(r *repo) {
 			branched(r, lfs)
 			tarball(r, "../hello_1.0.orig.tar.gz", below("x", with(upstream, lfs, map[string]string{"data.bin": "other\n"})))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newRepo(t)
 			build(r)
 			_, err := newBench(t, "--codename", "bookworm", "--allow-unsigned").make(r, r.git("branch", "--show-current"), r.commit())

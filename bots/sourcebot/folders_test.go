@@ -49,8 +49,12 @@ func TestUpstreamOfFolders(t *testing.T) {
 			r.commit()
 			tarball(r, "../hello_1.0.orig.tar.xz", below("other", upstream))
 		}, names: []string{"hello_1.0-1.diff.gz", "hello_1.0.orig.tar.gz"}, tree: map[string]string{"extra.c": "int extra;\n"}},
-		"debian alone":                {build: alone(fix, map[string]map[string]string{"../hello_1.0.orig.tar.gz": below("hello-9", upstream)}), names: gz, tree: patched, log: "goes under the packaging"},
-		"debian alone, overlay":       {build: alone(with(fix, gbp("overlay = True\nexport-dir = ../build\n")), map[string]map[string]string{"../hello_1.0.orig.tar.gz": below("hello-9", upstream)}), names: gz, tree: patched},
+		"debian alone":          {build: alone(fix, map[string]map[string]string{"../hello_1.0.orig.tar.gz": below("hello-9", upstream)}), names: gz, tree: patched, log: "goes under the packaging"},
+		"debian alone, overlay": {build: alone(with(fix, gbp("overlay = True\nexport-dir = ../build\n")), map[string]map[string]string{"../hello_1.0.orig.tar.gz": below("hello-9", upstream)}), names: gz, tree: patched},
+		"debian alone, two codenames": {
+			build: alone(fix, map[string]map[string]string{"../hello_1.0.orig.tar.gz": below("hello-9", upstream)}), args: []string{"--codename", "trixie"},
+			names: []string{"hello_1.0-1~deb12u0.debian.tar.xz", "hello_1.0.orig.tar.gz"}, tree: patched,
+		},
 		"debian alone, no top folder": {build: alone(fix, map[string]map[string]string{"../hello_1.0.orig.tar.gz": upstream}), names: gz, tree: patched},
 		"debian alone, upstream has debian": {
 			build: alone(fix, map[string]map[string]string{"../hello_1.0.orig.tar.gz": below("hello-9", with(upstream, theirs))}), names: gz,

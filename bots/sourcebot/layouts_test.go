@@ -319,7 +319,7 @@ func TestSameAsByHand(t *testing.T) {
 
 // TestRevisionsShareOrig: the next revision has the same orig tarball, wherever that is made of.
 func TestRevisionsShareOrig(t *testing.T) {
-	for _, tree := range []string{"TAG", "BRANCH", "SLOPPY"} {
+	for _, tree := range []string{"TAG", "BRANCH", "SLOPPY", "TAG\ncomponent = doc", "SLOPPY\ncomponent = ['doc']"} {
 		t.Run(tree, func(t *testing.T) {
 			t.Parallel()
 			r := newRepo(t)

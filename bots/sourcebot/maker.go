@@ -146,7 +146,7 @@ func (m *maker) upstream(ctx context.Context, t *sourcepackage.Runner, tree, wor
 		}
 	}
 	if native {
-		return tree, new(sourcepackage.Layout), sourcepackage.CheckNative(tree)
+		return tree, new(sourcepackage.Layout), sourcepackage.CheckPointers(tree)
 	}
 	search.Tree, search.Submodules = tree, m.submodules
 	layout, err := search.Layout(ctx, found)

@@ -48,6 +48,9 @@ func (s *Search) Layout(ctx context.Context, origs *Origs) (*Layout, error) {
 	}
 	if l.overlay {
 		fmt.Fprintf(s.Tools.log, "the orig tarball goes under the packaging\n")
+		if origs.Made {
+			return l, CheckPointers(l.upstream)
+		}
 		return l, nil
 	}
 	for _, name := range empty {

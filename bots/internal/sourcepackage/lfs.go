@@ -5,8 +5,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
+	"strings"
 )
 
 // maxPointer is how many bytes a pointer of git-lfs may have.
@@ -59,4 +62,26 @@ func (p pointer) of(path string) bool {
 func (p pointer) fault(name string) error {
 	return PackageFault(fmt.Sprintf("%s is a pointer of git-lfs, its content is not in the repository", name),
 		"commit the file itself (git lfs migrate export --include="+name+"), or give the upstream tarball that has it with pristine-tar or sourcebot --tarballs")
+}
+
+// CheckPointers refuses a tree that lacks content which git-lfs keeps elsewhere.
+func CheckPointers(tree string) error {
+	altering, err := attributes(tree)
+	if err != nil || !strings.Contains(altering, "lfs") {
+		return err
+	}
+	return filepath.WalkDir(tree, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		pointer, err := readPointer(path)
+		if err != nil || !pointer.is {
+			return err
+		}
+		name, err := filepath.Rel(tree, path)
+		if err != nil {
+			return err
+		}
+		return pointer.fault(name)
+	})
 }

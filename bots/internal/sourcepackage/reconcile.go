@@ -153,25 +153,3 @@ func enumerate(names []string) string {
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
-
-// CheckNative refuses a tree of a native package that lacks content which git-lfs keeps elsewhere.
-func CheckNative(tree string) error {
-	altering, err := attributes(tree)
-	if err != nil || !strings.Contains(altering, "lfs") {
-		return err
-	}
-	return filepath.WalkDir(tree, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return err
-		}
-		pointer, err := readPointer(path)
-		if err != nil || !pointer.is {
-			return err
-		}
-		name, err := filepath.Rel(tree, path)
-		if err != nil {
-			return err
-		}
-		return pointer.fault(name)
-	})
-}
