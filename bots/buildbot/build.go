@@ -239,7 +239,7 @@ func (w *work) network() string {
 func (w *work) environment() []string {
 	parent := w.BuildPath
 	if parent == "" {
-		parent = "/build/" + w.p.Source + "-" + string(w.job.Message.ID)[:8]
+		parent = "/build/" + w.p.Source + "-" + string(w.job.Message.ID)[:6] // as long as sbuild's: sockets have short paths
 	}
 	options := append([]string{"parallel=" + strconv.Itoa(w.Parallel)}, w.p.Options...)
 	for _, both := range []string{"nocheck", "nodoc"} { // a profile and an option of one meaning go together
