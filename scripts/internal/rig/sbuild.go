@@ -107,8 +107,9 @@ mv "$new" "$TARBALL"
 `)
 }
 
-// Build builds a source package, for this architecture and those that are for all, and leaves the
-// results and the log in the folder results, which it makes.
+// Build builds the binary packages for this architecture and those for all, as Debian's builders do:
+// a source package that has only the latter is built for "all". The results and the log are left in the
+// folder results, which is made.
 func (s *Sbuild) Build(ctx context.Context, dsc, results string) error {
 	work := "build-" + filepath.Base(results)
 	if err := errors.Join(os.RemoveAll(filepath.Join(s.home, work)), s.Mkdir(work, 0o755)); err != nil {
@@ -116,7 +117,9 @@ func (s *Sbuild) Build(ctx context.Context, dsc, results string) error {
 	}
 	err := s.Shell(ctx, `
 cd "$WORK"
-sbuild --chroot-mode=unshare --dist="$CODENAME" --arch="$ARCH" --arch-all \
+kinds=--arch-any
+if grep -qx 'Architecture: all' "$DSC"; then kinds=--no-arch-any; fi
+sbuild --chroot-mode=unshare --dist="$CODENAME" --arch="$ARCH" --arch-all "$kinds" \
 	--no-run-lintian --no-run-autopkgtest --no-run-piuparts "$DSC" >sbuild.log 2>&1 </dev/null
 `, "DSC="+dsc, "WORK="+work)
 	if err != nil {
