@@ -122,7 +122,7 @@ func (m *maker) checkout(ctx context.Context) (string, error) {
 func (m *maker) upstream(ctx context.Context, t *sourcepackage.Runner, tree, work string, p *sourcepackage.Packaging) (string, *sourcepackage.Layout, error) {
 	native := p.Format.Native(p.Top.Version)
 	search := &sourcepackage.Search{
-		Mirror: m.mirror, Tools: t, Commit: m.commit.Hash, Tree: tree, Source: p.Top.Source, Version: p.Top.Version, Since: p.Since,
+		Mirror: m.mirror, Tools: t, Branch: m.about.Branch, Commit: m.commit.Hash, Tree: tree, Source: p.Top.Source, Version: p.Top.Version, Since: p.Since,
 		Format: p.Format, GBP: p.GBP, Compression: m.compressionFor(p.Format, p.GBP), Folders: m.tarballs, Dir: work,
 	}
 	if beside := sourcepackage.FolderOf(m.about.Repository); beside != "" {

@@ -54,3 +54,28 @@ func TestPristineTarRunsNothing(t *testing.T) {
 	_, err = newBench(t, "--codename", "bookworm", "--allow-unsigned").make(r, "debian/main", ref)
 	wantFailure(t, err, message.ClassPackage, "unsafe name", "pristine-tar commit")
 }
+
+// TestPristineTarOfComponents: git-buildpackage makes the delta of the main tarball against the upstream tree
+// without the components, which no commit has.
+func TestPristineTarOfComponents(t *testing.T) {
+	testLayouts(t, map[string]layout{"imported": {
+		build: func(r *repo) {
+			branched(r, nil)
+			r.git("checkout", "--quiet", "upstream")
+			r.write(map[string]string{"plug/a.c": "int a;\n"})
+			r.commit()
+			tarball(r, "../x/hello_1.0.orig.tar.gz", below("hello-9", upstream))
+			tarball(r, "../x/hello_1.0.orig-plug.tar.xz", below("p", map[string]string{"a.c": "int a;\n"}))
+			r.run("sh", "-c", "git ls-tree upstream | grep -v plug | git mktree >../main")
+			r.run("sh", "-c", "pristine-tar commit ../x/hello_1.0.orig.tar.gz $(cat ../main)")
+			r.run("pristine-tar", "commit", "../x/hello_1.0.orig-plug.tar.xz", r.git("rev-parse", "upstream:plug"))
+			r.git("checkout", "--quiet", "main")
+			r.git("merge", "--quiet", "upstream")
+			r.write(gbp("pristine-tar = True\ncomponent = plug\n"))
+			r.commit()
+			r.run("git", "clone", "--quiet", "--no-local", "--bare", r.dir, "../published.git")
+			r.dir = filepath.Join(r.dir, "..", "published.git")
+		},
+		names: []string{"hello_1.0-1.debian.tar.xz", "hello_1.0.orig-plug.tar.xz", "hello_1.0.orig.tar.gz"}, tree: map[string]string{"plug/a.c": "int a;\n"},
+	}})
+}

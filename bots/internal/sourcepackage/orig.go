@@ -18,6 +18,7 @@ import (
 type Search struct {
 	Mirror      *gitrepo.Mirror
 	Tools       *Runner
+	Branch      string              // that the commit is on
 	Commit      string              // of the packaging
 	Tree        string              // folder with that commit's tree
 	Submodules  []gitrepo.Submodule // that are in it

@@ -54,6 +54,9 @@ func (s *Search) fromPristineTar(ctx context.Context) (*Origs, error) {
 		s.looked = append(s.looked, debian.OrigName(s.Source, s.Version, "", "*")+" in branch pristine-tar")
 		return nil, nil
 	}
+	for _, name := range tarballs[1:] {
+		p.components = append(p.components, componentOf(name))
+	}
 	for _, name := range tarballs {
 		signed, err := s.signature(name, slices.Contains(files, name+".asc"))
 		if err != nil {
@@ -72,6 +75,7 @@ type pristineTar struct {
 	*Search
 	tip        string
 	repository string // its folder
+	components []string
 }
 
 func (p *pristineTar) git(ctx context.Context, args ...string) (string, error) {
@@ -99,7 +103,7 @@ func (p *pristineTar) checkout(ctx context.Context, name string, signed bool) er
 	if !git.IsHash(tree) {
 		return broken(name + ".id is not the hash of a tree") // pristine-tar puts it into a shell command
 	}
-	err = p.Mirror.FetchTree(ctx, tree, p.treeHeads()...)
+	err = p.bring(ctx, tree)
 	if errors.Is(err, git.ErrNoCommit) {
 		return broken(fmt.Sprintf("upstream tree %s is not in the repository", tree))
 	}
@@ -163,29 +167,4 @@ func (p *pristineTar) generate(ctx context.Context, name string) error {
 		}
 	}
 	return first
-}
-
-// treeHeads lists where the tree that a delta was made against is likely to be found.
-func (p *pristineTar) treeHeads() []string {
-	var heads []string
-	for _, tag := range p.tags() {
-		heads = append(heads, "tags/"+tag)
-	}
-	heads = append(heads, p.branches()...)
-	return slices.DeleteFunc(heads, func(name string) bool { return !git.ValidName(name) })
-}
-
-// links lists the symbolic links of a tree.
-func (p *pristineTar) links(ctx context.Context, tree string) (map[string]bool, error) {
-	out, err := p.git(ctx, "ls-tree", "-r", "-z", "--full-tree", tree)
-	if err != nil {
-		return nil, err
-	}
-	links := map[string]bool{}
-	for entry := range strings.SplitSeq(out, "\x00") {
-		if attributes, name, ok := strings.Cut(entry, "\t"); ok && strings.HasPrefix(attributes, "120000 ") {
-			links[name] = true
-		}
-	}
-	return links, nil
 }
