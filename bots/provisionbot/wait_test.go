@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -277,4 +278,42 @@ func TestTwoBots(t *testing.T) {
 	p.archive.add("liba", "3")
 	p.ready(ids[2], true)
 	p.ready(ids[3], true)
+}
+
+// stumbling breaks off the first readings after a message.
+type stumbling struct {
+	bus.Bus
+	left atomic.Int32
+}
+
+func (s *stumbling) Tail(ctx context.Context, filter bus.Filter, f func(bus.Raw) error) error {
+	return s.Bus.Tail(ctx, filter, func(raw bus.Raw) error {
+		if err := f(raw); err != nil || s.left.Add(-1) < 0 {
+			return err
+		}
+		return errors.New("the bus cannot be read")
+	})
+}
+
+// TestReadingGoesOn has the bus be unreadable again and again.
+func TestReadingGoesOn(t *testing.T) {
+	t.Parallel()
+	p := newPark(t)
+	for _, name := range []string{"x", "y", "z"} {
+		p.push(name, "")
+	}
+	stumbling := new(stumbling)
+	stumbling.left.Store(5)
+	p.startOn(func(ctx context.Context, c bot.Connection) (bot.Ports, error) {
+		ports, err := wire.Connect(ctx, c)
+		stumbling.Bus, ports.Bus = ports.Bus, stumbling
+		return ports, err
+	}, "--dependency-grace", "1h")
+	b := p.push("b", "liba")
+	p.waiting(b)
+	p.publish("a", "1")
+	p.ready(b, true)
+	if stumbling.left.Load() >= 0 {
+		t.Error("nothing was read")
+	}
 }

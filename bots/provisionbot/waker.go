@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -59,37 +60,46 @@ func newWaker(p *provisioner, b *bot.Bot) *waker {
 // run reads the bus and looks after what waits until ctx ends.
 func (w *waker) run(ctx context.Context, again func(bus.Raw) error) error {
 	w.again = again
-	var last time.Time
-	take := func(raw bus.Raw) error {
-		last = raw.Stored
-		m, body, err := w.b.Sealer.Open(raw)
-		if err != nil {
-			return nil // whoever it is for reports it
-		}
-		w.ledger.take(raw, m, body)
-		return nil
-	}
-	if err := w.b.Bus.Tail(ctx, bus.Filter{Topics: w.ledger.topics()}, take); err != nil {
-		return ended(ctx, err)
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		return ended(ctx, w.b.Bus.Tail(ctx, bus.Filter{Topics: w.ledger.topics(), Since: last, Follow: true}, func(raw bus.Raw) error {
-			defer w.wake()
-			return take(raw)
-		}))
-	})
-	group.Go(func() error { w.loop(ctx); return nil })
-	group.Go(func() error { w.hold(ctx); return nil })
-	return group.Wait()
+	// Nothing is decided before all that is kept was read.
+	last := w.read(ctx, bus.Filter{Topics: w.ledger.topics()})
+	var running sync.WaitGroup
+	running.Go(func() { w.read(ctx, bus.Filter{Topics: w.ledger.topics(), Since: last, Follow: true}) })
+	running.Go(func() { w.loop(ctx) })
+	running.Go(func() { w.hold(ctx) })
+	running.Wait()
+	return nil
 }
 
-// ended is err, unless it only says that ctx has ended.
-func ended(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil {
-		return nil
+// read fills the ledger with what filter asks for, and tries on where that meets with trouble, until
+// all is read or ctx ends. It returns when the last message was kept.
+func (w *waker) read(ctx context.Context, filter bus.Filter) time.Time {
+	for ctx.Err() == nil {
+		err := w.b.Bus.Tail(ctx, filter, func(raw bus.Raw) error {
+			m, body, err := w.b.Sealer.Open(raw)
+			var rejected *bus.RejectError
+			switch {
+			case err == nil:
+				w.ledger.take(raw, m, body)
+				w.wake()
+			case !errors.As(err, &rejected): // such as a keyring that cannot be read at this moment
+				return err
+			}
+			filter.Since = raw.Stored
+			return nil
+		})
+		if err == nil {
+			break
+		}
+		if ctx.Err() == nil {
+			w.b.NoteError(fmt.Errorf("read what waits: %w", err))
+			w.b.Log.Warn().Err(err).Msg("what waits could not be read, trying on")
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(min(w.every, lookEvery)):
+		}
 	}
-	return fmt.Errorf("read what waits: %w", err)
+	return filter.Since
 }
 
 // wake has the packages that wait looked at soon.
