@@ -48,7 +48,6 @@ var list = []hard{
 	{"ca-certificates", "file names beyond ASCII, udeb beside arch:all, certificates made by Python"},
 	{"libspng", "Build-Depends-Indep and Build-Depends-Arch, <!nodoc> packages, meson"},
 	{"libcap2", "epoch, linux-any, PAM module, tests that ask for capabilities"},
-	{"keyutils", "library and program for kernel keyrings, which builds have none of"},
 	{"tree", "sources in ISO 8859, plain make"},
 	{"cowsay", "arch:all only, Perl, files named after everything"},
 	{"expect", "Tcl, tests that run programs on ptys"},
