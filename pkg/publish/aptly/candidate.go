@@ -100,10 +100,14 @@ func (r *Repo) known(s *suite, c *candidate) (*entry, error) {
 }
 
 func sameVersion(file string, e *entry) error {
+	hint := "raise the version, or set codenames apart by a suffix such as ~deb12u0"
+	if e.arch == "all" {
+		hint += "; where two architectures have built it, let one alone build packages for all"
+	}
 	return &publish.RefusedError{
 		File:   file,
 		Reason: fmt.Sprintf("%s %s is in the repository with other content", e.name, e.version),
-		Hint:   "raise the version, or set codenames apart by a suffix such as ~deb12u0",
+		Hint:   hint,
 	}
 }
 

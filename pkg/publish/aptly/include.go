@@ -49,9 +49,29 @@ func (r *Repo) judge(s *suite, candidates []*candidate) (next []*entry, fresh []
 		next = append(next, c.entry)
 	}
 	if binaries > 0 {
-		next = withSources(next, candidates)
+		next = withSources(dropOvertaken(s.Architectures, next, fresh), candidates)
 	}
 	return next, fresh, nil
+}
+
+// dropOvertaken removes packages for all architectures whose successors are built for each, once every
+// architecture of the suite has one that is newer.
+func dropOvertaken(architectures []string, entries []*entry, fresh []*candidate) []*entry {
+	for _, c := range fresh {
+		i := slices.IndexFunc(entries, func(e *entry) bool { return e.arch == "all" && e.name == c.name && e.udeb == c.udeb })
+		if i < 0 || c.arch == "all" {
+			continue
+		}
+		lags := func(arch string) bool {
+			return !slices.ContainsFunc(entries, func(e *entry) bool {
+				return e.arch == arch && e.name == c.name && e.udeb == c.udeb && e.parsed.Compare(entries[i].parsed) > 0
+			})
+		}
+		if !slices.ContainsFunc(architectures, lags) {
+			entries = slices.Delete(entries, i, i+1)
+		}
+	}
+	return entries
 }
 
 // withSources adds the sources of an upload that are not among the entries: one that was dropped comes

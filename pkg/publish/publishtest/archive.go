@@ -85,6 +85,24 @@ func testArchitectureAll(t *testing.T, f *fixture) {
 	}
 }
 
+// testArchitectureChanges has a package for all become one of each architecture: it stays for those that
+// lag behind, and no longer. The other way round it takes the place of all at once.
+func testArchitectureChanges(t *testing.T, f *fixture) {
+	repo := f.open(t)
+	f.include(t, repo, f.binaries(t, "1.0-1", true, Binary{Name: "hello", Version: "1.0-1", Arch: "all"}))
+	f.include(t, repo, f.binaries(t, "1.0-2", true, Binary{Name: "hello", Version: "1.0-2", Arch: "amd64"}))
+	f.lists(t, "alpha", arm64, "hello 1.0-1 all")
+	f.lists(t, "alpha", sources, "hello 1.0-1", "hello 1.0-2")
+	f.include(t, repo, f.binaries(t, "1.0-2", true, Binary{Name: "hello", Version: "1.0-2", Arch: "arm64"}))
+	f.lists(t, "alpha", amd64, "hello 1.0-2 amd64")
+	f.lists(t, "alpha", arm64, "hello 1.0-2 arm64")
+	f.lists(t, "alpha", sources, "hello 1.0-2")
+	f.include(t, repo, f.binaries(t, "1.0-3", true, Binary{Name: "hello", Version: "1.0-3", Arch: "all"}))
+	f.lists(t, "alpha", amd64, "hello 1.0-3 all")
+	f.lists(t, "alpha", arm64, "hello 1.0-3 all")
+	f.lists(t, "alpha", sources, "hello 1.0-3")
+}
+
 // testBinaryVersions has packages whose versions are not that of their source: rebuilds of the binaries
 // alone, and those that choose one of their own. They belong to the source that they name.
 func testBinaryVersions(t *testing.T, f *fixture) {

@@ -58,6 +58,7 @@ func Run(t *testing.T, a Adapter) {
 		{"names", testNames},
 		{"shared orig", testSharedOrig},
 		{"architecture all", testArchitectureAll},
+		{"architecture changes", testArchitectureChanges},
 		{"versions of binaries", testBinaryVersions},
 		{"zero epoch", testZeroEpoch},
 		{"two source versions", testTwoSourceVersions},
