@@ -85,7 +85,9 @@ type history struct {
 	build     message.Build
 	sign      message.Sign
 	dist      message.Dist
-	deb       string // path of the published package
+	deb       string                 // path of the published package
+	built     string                 // folder of the package as it was built
+	telling   func(*message.Message) // alters the message that begins an upload; nil for not
 }
 
 // newHistory makes everything but the messages. built is the folder of the built package; sign makes
@@ -125,7 +127,7 @@ func newHistory(t *testing.T, built string, signer *trust.Key) *history {
 		SourceFiles: []message.Artifact{signed(tracedDsc), tar},
 		Built:       []message.Artifact{changes, info, deb, dsc},
 	}
-	h.deb = filepath.Join(out, tracedDeb)
+	h.deb, h.built = filepath.Join(out, tracedDeb), built
 	h.publishTo(ctx, out, built, pkg)
 	return h
 }
@@ -242,8 +244,6 @@ func (h *history) publishTo(ctx context.Context, out, built string, pkg message.
 // tell says the whole transaction. Messages of the types in silent are not said, though answered.
 func (h *history) tell(silent ...message.Type) {
 	h.t.Helper()
-	m, err := message.NewCommit(botSelf("watchbot"), &h.commit)
-	h.ok(err)
 	say := func(program string, m *message.Message) {
 		h.t.Helper()
 		for _, typ := range silent {
@@ -253,22 +253,43 @@ func (h *history) tell(silent ...message.Type) {
 		}
 		h.ok(h.Bus.Publish(h.t.Context(), h.raw(program, m)))
 	}
-	say("watchbot", m)
+	m := h.sayFirst(say)
 	for _, answer := range []struct {
 		program string
 		topic   message.Topic
 		body    message.Body
 	}{
-		{"sourcebot", message.Sources, &h.source},
 		{"provisionbot", message.Provisions, &h.provision},
 		{"buildbot", message.Builds, &h.build},
 		{"signbot", message.Signs, &h.sign},
 		{"distbot", message.Dists, &h.dist},
 	} {
+		var err error
 		m, err = message.New(botSelf(answer.program), answer.topic, m.Context, m.ID, answer.body, "amd64")
 		h.ok(err)
 		say(answer.program, m)
 	}
+}
+
+// sayFirst says what comes before the provision, and returns the source message.
+func (h *history) sayFirst(say func(program string, m *message.Message)) *message.Message {
+	h.t.Helper()
+	if h.source.Uploaded() {
+		m, err := message.NewUpload(botSelf("sourcebot"), &h.source)
+		h.ok(err)
+		if h.telling != nil {
+			h.telling(m)
+		}
+		say("sourcebot", m)
+		return m
+	}
+	commit, err := message.NewCommit(botSelf("watchbot"), &h.commit)
+	h.ok(err)
+	say("watchbot", commit)
+	m, err := message.New(botSelf("sourcebot"), message.Sources, commit.Context, commit.ID, &h.source, "amd64")
+	h.ok(err)
+	say("sourcebot", m)
+	return m
 }
 
 // marks returns the names of the links of a chain by their mark.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -34,14 +32,11 @@ func (o *options) checkIncoming() error {
 // folders are the incoming folders, with what takes the uploads.
 func (o *options) folders(b *bot.Bot) (all []*upload.Folder) {
 	var codenames []string
-	for _, route := range o.codenames {
-		codename := route[strings.LastIndexByte(route, ':')+1:]
-		if !slices.Contains(codenames, codename) {
-			codenames = append(codenames, codename)
-		}
+	for _, codename := range o.routes.All() {
+		codenames = append(codenames, string(codename))
 	}
 	desk := &upload.Desk{
-		Uploaders: o.uploaders, Codenames: codenames, Pools: upload.Pools(b.Settings.State),
+		Uploaders: o.uploaders, Downgrade: o.downgrade, Codenames: codenames, Pools: upload.Pools(b.Settings.State),
 		Build: upload.Build{IndepArchitecture: o.indep, Profiles: o.profiles, Options: o.buildOptions, Timeout: o.buildTimeout},
 		Self:  b.Self, Store: b.Store, Bus: b.Bus, Values: b.Values, Sealer: b.Sealer, Publish: b.Publish,
 	}
