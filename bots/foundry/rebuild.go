@@ -36,7 +36,8 @@ rebuilt, as after a new version of a library: only what names one of them itself
 is built once, and those that need each other in order: what is rebuilt first is published before the next begins.
 Packages that need each other in a circle are built together. What has been rebuilt since the given packages were
 published is not rebuilt again, so a call that was interrupted can be given once more. Where one fails, what needs
-it is left out. Dependencies on virtual packages are not seen.
+it is left out. Dependencies on virtual packages are not seen, and a commit that goes to several codenames is rebuilt in
+all of them.
 
 It ends with status 1 when a package was not rebuilt.`,
 		Example: "  foundry rebuild hello\n  foundry rebuild libfoo --rebuild-dependents --dry-run\n  foundry rebuild libfoo --codename trixie --rebuild-dependents",

@@ -28,6 +28,9 @@ func (r *rebuildRun) run(ctx context.Context, w world) error {
 	if r.JSON {
 		out = r.errs
 	}
+	if r.o.dryRun {
+		r.foresee(w)
+	}
 	for level := 1; !r.o.dryRun; level++ {
 		begun, any := r.begin(ctx, w, level, out)
 		if !any {
@@ -47,12 +50,28 @@ func (r *rebuildRun) run(ctx context.Context, w world) error {
 			return err
 		}
 	} else {
-		r.print(w)
+		r.print()
 	}
 	if !r.o.dryRun && slices.ContainsFunc(r.report.Packages, func(p *rebuilt) bool { return p.State == stateFailed || p.State == rebuildLeftOut }) {
 		return bot.Exit(bot.ExitFailure)
 	}
 	return nil
+}
+
+// uploadAgain is why an uploaded package is left out: there is no commit to make it of.
+const uploadAgain = "it was uploaded: upload a new version of it"
+
+// foresee tells what would become of each package if all goes well.
+func (r *rebuildRun) foresee(w world) {
+	for _, p := range r.report.Packages {
+		_, current, before := r.after(w, p)
+		switch {
+		case w[p.Source].source.Uploaded():
+			p.State, p.Reason = rebuildLeftOut, uploadAgain
+		case r.o.dependents && current && before == "":
+			p.State = rebuildDone
+		}
+	}
 }
 
 // begin announces what of a level is to be rebuilt, and returns the transactions to await.
@@ -90,7 +109,7 @@ func (r *rebuildRun) beginOne(ctx context.Context, w world, p *rebuilt) error {
 		p.State, p.Version = rebuildDone, have.source.Version
 		return nil
 	case have.source.Uploaded():
-		p.State, p.Reason = rebuildLeftOut, "it was uploaded: upload a new version of it"
+		p.State, p.Reason = rebuildLeftOut, uploadAgain
 		return nil
 	}
 	commit := message.Commit{Origin: have.source.Origin, Time: have.source.Time, Author: have.source.Committer}
@@ -232,13 +251,10 @@ func (p *rebuilt) line() string {
 }
 
 // print sums up; of a dry run it tells the plan.
-func (r *rebuildRun) print(w world) {
+func (r *rebuildRun) print() {
 	counts := map[string]int{}
 	for _, p := range r.report.Packages {
 		if r.o.dryRun {
-			if w[p.Source].source.Uploaded() {
-				p.State, p.Reason = rebuildLeftOut, "it was uploaded: upload a new version of it"
-			}
 			fmt.Fprintln(r.out, bot.Printable(p.line()))
 		}
 		counts[p.State]++

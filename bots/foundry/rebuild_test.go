@@ -219,6 +219,10 @@ func TestRebuildInOrder(t *testing.T) {
 		t.Errorf("once more (-want +got)\n%s", diff)
 	}
 	s.publishCommit("bb", "libbase", "2")
+	want = []string{"1 bb done", "1 ee done", "1 ff done", "2 cc planned"}
+	if diff := cmp.Diff(want, s.plan("base", "--rebuild-dependents", "--dry-run").states()); diff != "" {
+		t.Errorf("planned with a new bb (-want +got)\n%s", diff)
+	}
 	want = []string{"1 bb done", "1 ee done", "1 ff done", "2 cc published"}
 	if diff := cmp.Diff(want, s.plan("base", "--rebuild-dependents").states()); diff != "" {
 		t.Errorf("with a new bb (-want +got)\n%s", diff)
