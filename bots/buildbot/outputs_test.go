@@ -189,6 +189,20 @@ func TestOutputArchive(t *testing.T) {
 	}
 }
 
+// TestOutputsTooLarge sees that an archive is refused that was cut where it got too large.
+func TestOutputsTooLarge(t *testing.T) {
+	w := newTestWork(t)
+	w.wishes = []wish{{'%', "**"}}
+	path := filepath.Join(w.out, outputArchive)
+	if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, maxOutputBytes)); err != nil {
+		t.Fatal(err)
+	}
+	var refused *badResult
+	if kept, err := w.outputs(t.Context()); !errors.As(err, &refused) || len(kept) > 0 {
+		t.Errorf("%v, %v", kept, err)
+	}
+}
+
 // names are the paths of outputs, each with the sign of what it was asked for with.
 func names(kept []message.Output) (all []string) {
 	for _, o := range kept {
@@ -212,7 +226,7 @@ echo x >other
 		p.Outputs = outputs
 		return l.Await(l.Say("provisionbot", p.Source, message.MakeID(message.Sources, message.TypeSource, "", run), p, p.Architecture))
 	}
-	body := say("first", r, "=report.xml", "%logs/**", "!logs/tmp*")
+	body := say("first", r, "=report.xml", "%logs/**", "%absent", "!logs/tmp*")
 	first, ok := body.(*message.Build)
 	if !ok {
 		t.Fatalf("answer %+v", body)
@@ -227,7 +241,7 @@ echo x >other
 			}
 		}
 	}
-	if again, ok := say("second", r, "=report.xml", "%logs/**", "!logs/tmp*").(*message.Build); !ok || len(again.Outputs) != 3 {
+	if again, ok := say("second", r, "=report.xml", "%logs/**", "%absent", "!logs/tmp*").(*message.Build); !ok || len(again.Outputs) != 3 {
 		t.Errorf("the same built again: %+v", again)
 	}
 	fails := func(body message.Body, reason string, outputs ...string) {
