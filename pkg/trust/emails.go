@@ -3,7 +3,9 @@ package trust
 import (
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
 // Emails returns the e-mail addresses, in lower case and sorted, of the user ids of a key that are neither
@@ -11,7 +13,7 @@ import (
 func (r *Keyring) Emails(fingerprint string) (emails []string) {
 	for _, e := range r.byPrint[fingerprint] {
 		for _, id := range e.Identities {
-			if id.UserId == nil || id.UserId.Email == "" || id.SelfSignature == nil || id.Revoked(time.Now()) {
+			if id.UserId == nil || id.UserId.Email == "" || id.SelfSignature == nil || revoked(id) {
 				continue
 			}
 			emails = append(emails, strings.ToLower(id.UserId.Email))
@@ -19,4 +21,12 @@ func (r *Keyring) Emails(fingerprint string) (emails []string) {
 	}
 	slices.Sort(emails)
 	return slices.Compact(emails)
+}
+
+// revoked tells whether a user id was revoked after its owner has last signed it. The clock does not matter:
+// gpg dates a revocation a second after the signature, which may be ahead of now.
+func revoked(id *openpgp.Identity) bool {
+	return slices.ContainsFunc(id.Revocations, func(r *packet.Signature) bool {
+		return !r.CreationTime.Before(id.SelfSignature.CreationTime)
+	})
 }
