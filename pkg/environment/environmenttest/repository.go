@@ -164,6 +164,14 @@ func testRepositories(t *testing.T, h Harness) {
 	if out, _ := h.sh(t, first, "grep -rl "+a.dir+" /etc 2>/dev/null; ls -A /run/foundry /srv 2>/dev/null || true"); strings.Contains(out, "/etc/") {
 		t.Errorf("the image knows of the source list: %s", out)
 	}
+	t.Run("ListsAreThere", func(t *testing.T) {
+		var log buffer
+		other := r
+		other.Depends = "foundry-contract, patchutils"
+		if _, err := h.Adapter.Provision(t.Context(), other, &log); err != nil || strings.Contains(log.String(), "InRelease") {
+			t.Errorf("lists are downloaded again although no source list has changed: %v\n%s", err, log.String())
+		}
+	})
 	t.Run("Unchanged", func(t *testing.T) {
 		begun := time.Now()
 		if again := h.provision(t, r); again.ID != first.ID {

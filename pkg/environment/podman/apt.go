@@ -1,6 +1,7 @@
 package podman
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,7 +31,7 @@ func (p *plan) writeInputs(dir string) (mounts map[string]string, err error) {
 		option := ""
 		if len(s.keyring) > 0 {
 			name := fmt.Sprintf("keyring-%d%s", n, s.ext)
-			if err := os.WriteFile(filepath.Join(dir, name), s.keyring, 0o644); err != nil {
+			if err := writeOpen(filepath.Join(dir, name), s.keyring); err != nil {
 				return nil, fmt.Errorf("write keyring: %w", err)
 			}
 			option = "[signed-by=/in/" + name + "] "
@@ -39,13 +40,28 @@ func (p *plan) writeInputs(dir string) (mounts map[string]string, err error) {
 	}
 	for name, content := range map[string]string{
 		"sources.list": list.String(), "apt.conf": p.aptConf(), "package.dsc": p.dsc(),
-		"names": strings.Join(names(p.Depends), "\n"),
+		"names": strings.Join(names(p.Depends), "\n"), "releases": p.hashes(), "current": "",
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+		if err := writeOpen(filepath.Join(dir, name), []byte(content)); err != nil {
 			return nil, fmt.Errorf("write input of apt: %w", err)
 		}
 	}
 	return mounts, os.Chmod(dir, 0o755) // apt's methods run as another user
+}
+
+// writeOpen writes a file that other users can read, whatever the host's umask.
+func writeOpen(path string, data []byte) error {
+	return errors.Join(os.WriteFile(path, data, 0o644), os.Chmod(path, 0o644))
+}
+
+// hashes are those of the Release files, sorted, each on a line.
+func (p *plan) hashes() string {
+	var lines []string
+	for _, r := range p.releases {
+		lines = append(lines, r.SHA256+"\n")
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "")
 }
 
 // aptConf is the configuration of apt.conf(5) for install.sh.

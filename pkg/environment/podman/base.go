@@ -105,6 +105,14 @@ func (e *Engine) makeBase(ctx context.Context, p *plan, log io.Writer) (string, 
 	return id, err
 }
 
+// baseOptions are those of mmdebstrap that every base is made with. They are part of its key.
+func baseOptions() []string {
+	return []string{
+		"--variant=buildd", "--format=tar", "--include=fakeroot", "--dpkgopt=force-unsafe-io",
+		`--aptopt=Acquire::Languages "none"`, `--aptopt=APT::Install-Recommends "false"`, `--aptopt=Acquire::Retries "3"`,
+	}
+}
+
 func baseArguments(p *plan, dir string) ([]string, error) {
 	// Given as text, which mmdebstrap hands to sh.
 	hook := strings.NewReplacer(
@@ -114,13 +122,8 @@ func baseArguments(p *plan, dir string) ([]string, error) {
 	if os.Getuid() == 0 {
 		mode = "root"
 	}
-	args := []string{
-		"--mode=" + mode, "--variant=buildd", "--format=tar", "--architectures=" + p.Architecture,
-		`--aptopt=Acquire::Languages "none"`, `--aptopt=APT::Install-Recommends "false"`,
-		`--aptopt=Acquire::Retries "3"`, "--dpkgopt=force-unsafe-io",
-		"--components=" + strings.Join(p.sources[0].Components, ","),
-		"--include=fakeroot", "--customize-hook=" + hook,
-	}
+	args := append(baseOptions(), "--mode="+mode, "--architectures="+p.Architecture,
+		"--components="+strings.Join(p.sources[0].Components, ","), "--customize-hook="+hook)
 	if p.Proxy != "" {
 		args = append(args, fmt.Sprintf("--aptopt=Acquire::http::Proxy %q", p.Proxy), fmt.Sprintf("--aptopt=Acquire::https::Proxy %q", p.Proxy))
 	}
@@ -129,7 +132,7 @@ func baseArguments(p *plan, dir string) ([]string, error) {
 			return nil, fmt.Errorf("write keyring: %w", err)
 		}
 		keyring := filepath.Join(dir, "keyring"+p.sources[0].ext)
-		if err := os.WriteFile(keyring, p.sources[0].keyring, 0o644); err != nil {
+		if err := writeOpen(keyring, p.sources[0].keyring); err != nil {
 			return nil, fmt.Errorf("write keyring: %w", err)
 		}
 		args = append(args, "--keyring="+keyring)

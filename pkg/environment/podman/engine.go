@@ -45,6 +45,7 @@ const (
 	wishes   = "wishes"   // base images to be made anew, by key
 	used     = "used"     // when an image was used, by id, and what apt has downloaded
 	promised = "promised" // when an image was the answer to a request, by id
+	upToDate = "current"  // when a base image was seen to be up to date with Release files, by currentKey
 	ran      = "ran"      // when an instance of an image was started, by id
 )
 
@@ -56,7 +57,7 @@ func Open(ctx context.Context, cache string) (*Engine, error) {
 		return nil, fmt.Errorf("open cache folder: %w", err)
 	}
 	e := &Engine{client: newClient(), changed: make(chan struct{}, 1)}
-	kinds := append(oci.Kinds(), answers, images, bases, releases, wishes, used, promised, ran)
+	kinds := append(oci.Kinds(), answers, images, bases, releases, wishes, used, promised, upToDate, ran)
 	if e.index, err = index.Open(filepath.Join(cache, "environments"), kinds...); err != nil {
 		return nil, err
 	}

@@ -1,5 +1,7 @@
 # Run by /bin/sh -e in an instance of a base system. It announces its stages on descriptor 4.
-# /in has sources.list, apt.conf, keyrings and package.dsc; /out takes what the host reads.
+# /in has sources.list, apt.conf, keyrings, package.dsc, in releases the hashes of the Release files
+# that the host has seen, and in current those for which the base system is up to date; /out takes
+# what the host reads.
 export APT_CONFIG=/in/apt.conf DEBIAN_FRONTEND=noninteractive HOME=/root
 packages() {
 	dpkg-query -W -f '${db:Status-Status} ${Package}:${Architecture}=${Version}\n' |
@@ -11,13 +13,28 @@ printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 
 echo stage update >&4
-apt-get -q update
-find /var/lib/apt/lists -maxdepth 1 -type f -name '*Release' -exec sha256sum {} + | cut -d ' ' -f 1 >/out/releases
+# Says for which Release files all lists are there.
+complete=/var/lib/apt/lists/complete
+updated=no
+if cmp -s $complete /in/releases; then
+	echo 'package lists are up to date'
+	cp $complete /out/releases
+else
+	rm -f $complete
+	apt-get -q update
+	find /var/lib/apt/lists -maxdepth 1 -type f -name '*Release' -exec sha256sum {} + | cut -d ' ' -f 1 | sort >/out/releases
+	cp /out/releases $complete
+	updated=yes
+fi
 
 echo stage upgrade >&4
-apt-get -s dist-upgrade >/out/upgrade
-if grep -q '^\(Inst\|Remv\) ' /out/upgrade; then
-	apt-get -q dist-upgrade
+if ! cmp -s /in/current /out/releases; then
+	apt-get -s dist-upgrade >/out/upgrade
+	if grep -q '^\(Inst\|Remv\) ' /out/upgrade; then
+		apt-get -q dist-upgrade
+	else
+		cp /out/releases /out/current
+	fi
 fi
 packages /out/before
 
@@ -35,6 +52,6 @@ read -r order <&6
 
 echo stage install >&4
 apt-get -q build-dep /in/package.dsc
-apt-get -q autoclean
+[ $updated = no ] || apt-get -q autoclean
 rm -f /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log /var/cache/debconf/*-old /var/lib/dpkg/*-old
 packages /out/after

@@ -15,7 +15,7 @@ import (
 	"foundry/pkg/environment/podman/index"
 )
 
-// format is part of every key; what images are made by are baseHook and installScript besides.
+// format is part of every key; what images are made by are baseHook, baseOptions and installScript besides.
 const format = "foundry environment 1"
 
 // A plan is a request with all that its answer depends on.
@@ -69,7 +69,7 @@ func (e *Engine) plan(ctx context.Context, request environment.Request) (*plan, 
 		p.releases = append(p.releases, looked[n])
 		described = append(described, index.Digest(list.URI, list.Suite, strings.Join(list.Components, " "), string(data)))
 	}
-	p.baseKey = index.Digest(format, "base", baseHook, request.Architecture, described[0])
+	p.baseKey = index.Digest(format, "base", baseHook, strings.Join(baseOptions(), " "), request.Architecture, described[0])
 	p.listsKey = index.Digest(append(described, format, "lists", p.baseKey)...)
 	for _, r := range p.releases {
 		described = append(described, r.SHA256)

@@ -91,6 +91,12 @@ func (e *Engine) install(ctx context.Context, p *plan, base *base, log io.Writer
 	if err != nil {
 		return message.Image{}, err
 	}
+	current := currentKey(p, base)
+	if !e.when(upToDate, current).IsZero() {
+		if err := writeOpen(filepath.Join(folder, "in", "current"), []byte(p.hashes())); err != nil {
+			return message.Image{}, err
+		}
+	}
 	i := &installation{engine: e, plan: p, base: base, log: log, folder: folder, unlock: func() {}}
 	defer func() { i.unlock() }()
 	if i.Instance, err = e.podman.Install(ctx, container.Installation{
@@ -110,6 +116,11 @@ func (e *Engine) install(ctx context.Context, p *plan, base *base, log io.Writer
 	if err != nil {
 		return message.Image{}, err
 	}
+	if said, err := i.read("current"); err == nil && said == p.hashes() {
+		if err := e.mark(upToDate, current); err != nil {
+			return message.Image{}, err
+		}
+	}
 	if i.image != nil {
 		return *i.image, i.remember(*i.image)
 	}
@@ -122,6 +133,9 @@ func (e *Engine) install(ctx context.Context, p *plan, base *base, log io.Writer
 	}
 	return image, i.remember(image)
 }
+
+// currentKey names a base and Release files. A base that is up to date with them once stays so.
+func currentKey(p *plan, base *base) string { return index.Digest(base.ID, p.listsKey, p.hashes()) }
 
 // mounts makes the folders that an installation sees, and the options that show them to it.
 func (p *plan) mounts(folder string) (options []string, err error) {
