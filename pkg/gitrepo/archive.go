@@ -115,7 +115,7 @@ func (m *Mirror) archiveOne(ctx context.Context, commit, prefix, attributes stri
 	}
 	defer os.RemoveAll(view)
 	_, err = git.Run{Dir: view, Stdout: w, Args: []string{"archive", "--format=tar", "--prefix=" + prefix, commit}}.Do(ctx)
-	if err != nil && ctx.Err() == nil && !m.has(ctx, commit) {
+	if err != nil && ctx.Err() == nil && !m.Has(ctx, commit) {
 		return git.ErrNoCommit
 	}
 	return err
@@ -139,7 +139,7 @@ func (m *Mirror) view(attributes string, digits int) (string, error) {
 		{"HEAD", "ref: refs/heads/none\n"},
 		{"config", config},
 		{"info/attributes", attributes},
-		{"objects/info/alternates", filepath.Join(m.path, "objects") + "\n"},
+		{"objects/info/alternates", filepath.Join(m.Dir(), "objects") + "\n"},
 	} {
 		path := filepath.Join(dir, file.name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

@@ -66,9 +66,9 @@ func (m *Mirror) export(ctx context.Context, commit, attributes string, submodul
 
 // checkTree refuses trees that git itself would not check out.
 func (m *Mirror) checkTree(ctx context.Context, commit string) error {
-	out, err := m.git(ctx, "ls-tree", "-r", "-z", "--full-tree", "--name-only", commit)
+	out, err := m.Git(ctx, "ls-tree", "-r", "-z", "--full-tree", "--name-only", commit)
 	if err != nil {
-		if !m.has(ctx, commit) && ctx.Err() == nil {
+		if !m.Has(ctx, commit) && ctx.Err() == nil {
 			return git.ErrNoCommit
 		}
 		return err

@@ -38,9 +38,9 @@ func (m *Mirror) Commit(ctx context.Context, hash string) (Commit, error) {
 	if !git.IsHash(hash) {
 		return Commit{}, fmt.Errorf("read commit: %w: %q is not a full hash", git.ErrNoCommit, git.Plain(hash, 80))
 	}
-	raw, err := m.git(ctx, "cat-file", "commit", hash)
+	raw, err := m.Git(ctx, "cat-file", "commit", hash)
 	if err != nil {
-		if !m.has(ctx, hash) && ctx.Err() == nil {
+		if !m.Has(ctx, hash) && ctx.Err() == nil {
 			err = fmt.Errorf("%w in the mirror of %s", git.ErrNoCommit, m.URL())
 		}
 		return Commit{}, fmt.Errorf("read commit %s: %w", hash, err)

@@ -128,8 +128,11 @@ func TestShallowServer(t *testing.T) {
 	if err := m.Fetch(ctx, next, "main"); err != nil {
 		t.Fatal(err)
 	}
-	if is, err := m.IsAncestor(ctx, next, first); is || err != nil || m.isShallow() {
+	if is, err := m.IsAncestor(ctx, next, first); is || err != nil {
 		t.Errorf("all history: %v, %v", is, err)
+	}
+	if _, err := os.Stat(filepath.Join(m.Dir(), "shallow")); err == nil {
+		t.Error("not all history was fetched")
 	}
 	remove(t, dir)
 	late := w.Commit("late")
@@ -201,7 +204,7 @@ func TestFetchTree(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if out, err := m.git(ctx, "cat-file", "blob", tree+":old"); string(out) != "old" {
+			if out, err := m.Git(ctx, "cat-file", "blob", tree+":old"); string(out) != "old" {
 				t.Errorf("the tree has %q, %v", out, err)
 			}
 			for _, no := range []string{someHash, "main", head} {

@@ -25,7 +25,7 @@ func (m *Mirror) Lstat(ctx context.Context, commit, name string) (part string, m
 		}
 	}
 	args := append([]string{"--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--"}, parts...)
-	out, err := m.git(ctx, args...)
+	out, err := m.Git(ctx, args...)
 	if err != nil {
 		return "", 0, fmt.Errorf("look at %s of commit %s: %w", name, commit, err)
 	}

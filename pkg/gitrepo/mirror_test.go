@@ -168,7 +168,7 @@ func TestFetchAfterDamage(t *testing.T) {
 		damage func(t *testing.T, dir string)
 	}{
 		{"killed git", func(t *testing.T, dir string) {
-			for _, name := range []string{busyMark, "packed-refs.lock", "refs/heads/main.lock", "config.lock", "objects/pack/tmp_pack_x"} {
+			for _, name := range []string{"foundry-busy", "packed-refs.lock", "refs/heads/main.lock", "config.lock", "objects/pack/tmp_pack_x"} {
 				put(t, filepath.Join(dir, name), "half")
 			}
 		}},
@@ -189,7 +189,7 @@ func TestFetchAfterDamage(t *testing.T) {
 			put(t, filepath.Join(dir, "objects", "x"), "")
 		}},
 		{"empty reference", func(t *testing.T, dir string) { put(t, filepath.Join(dir, "refs/heads/main"), "") }},
-		{"empty reference of the commit", func(t *testing.T, dir string) { put(t, filepath.Join(dir, fetchedRef(first)), "") }},
+		{"empty reference of the commit", func(t *testing.T, dir string) { put(t, filepath.Join(dir, "refs/foundry/fetched", first), "") }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m := mirrorOf(t, w.Dir)
@@ -288,7 +288,7 @@ func TestFetchKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(m.Dir(), busyMark)); err != nil {
+	if _, err := os.Stat(filepath.Join(m.Dir(), "foundry-busy")); err != nil {
 		t.Error("a killed fetch left no mark")
 	}
 	// git itself still runs, and holds the lock.

@@ -17,35 +17,13 @@ const MaxFile = 16 << 20
 // ErrLarge says that a file is larger than MaxFile.
 var ErrLarge = fmt.Errorf("larger than %d bytes", MaxFile)
 
-// Resolve returns the commit that a head of the mirror ("stable", "tags/v1") points at, as it was when
-// last fetched, or ErrNoBranch. A full commit hash is returned if the mirror has it, else ErrNoCommit.
-func (m *Mirror) Resolve(ctx context.Context, name string) (string, error) {
-	if git.IsHash(name) {
-		if !m.has(ctx, name) {
-			return "", fmt.Errorf("resolve %s in %s: %w", name, m.URL(), git.ErrNoCommit)
-		}
-		return name, nil
-	}
-	if !git.ValidName(name) {
-		return "", fmt.Errorf("resolve %q in %s: %w", git.Plain(name, 80), m.URL(), git.ErrNoBranch)
-	}
-	out, err := m.git(ctx, "rev-parse", "--quiet", "--verify", git.Ref(name)+"^{commit}")
-	if git.Exited(err, 1) {
-		return "", fmt.Errorf("resolve %s in %s: %w", name, m.URL(), git.ErrNoBranch)
-	}
-	if err != nil {
-		return "", fmt.Errorf("resolve %s in %s: %w", name, m.URL(), err)
-	}
-	return strings.TrimSpace(string(out)), nil
-}
-
 // ReadFile returns a file of a commit's tree. Symbolic links are followed within the tree alone; one that
 // leads out of it, a folder and a file that is not there are fs.ErrNotExist.
 func (m *Mirror) ReadFile(ctx context.Context, commit, name string) ([]byte, error) {
 	if !git.IsHash(commit) || !fs.ValidPath(name) || name == "." || strings.ContainsAny(name, "\n\x00") {
 		return nil, fmt.Errorf("read %q of commit %q: %w", git.Plain(name, 200), git.Plain(commit, 80), fs.ErrInvalid)
 	}
-	r := m.run("cat-file", "--batch", "--follow-symlinks")
+	r := m.Run("cat-file", "--batch", "--follow-symlinks")
 	r.Stdin = strings.NewReader(commit + ":" + name + "\n")
 	out := &git.Limited{Limit: MaxFile + 1024}
 	r.Stdout = out

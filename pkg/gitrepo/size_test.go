@@ -17,6 +17,9 @@ import (
 // GITREPO_TEST_SIZE makes it larger, to measure.
 const bigRepository = 4
 
+// revisions is how many commits lie between the newest release and the newest commit: as many as the first deepening brings.
+const revisions = 8
+
 // small is what may be fetched, in bytes, for a commit that adds little.
 const small = 64 << 10
 
@@ -39,7 +42,7 @@ func big(t *testing.T) (w *gitrepotest.Workshop, size int64) {
 		w.Git("tag", fmt.Sprint("upstream/", release))
 	}
 	w.Git("branch", "upstream")
-	for revision := range firstStep {
+	for revision := range revisions {
 		w.Write("debian/changelog", fmt.Sprintln(revision))
 		w.Commit(fmt.Sprint("revision ", revision))
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 
@@ -94,7 +93,7 @@ func (s *Submodule) fault(err error) error {
 
 // listSubmodules lists the submodules of one tree, with mirrors that are not fetched yet.
 func (m *Mirror) listSubmodules(ctx context.Context, commit string) ([]Submodule, error) {
-	out, err := m.git(ctx, "ls-tree", "-r", "-z", "--full-tree", commit)
+	out, err := m.Git(ctx, "ls-tree", "-r", "-z", "--full-tree", commit)
 	if err != nil {
 		return nil, err
 	}
@@ -127,10 +126,14 @@ func (m *Mirror) listSubmodules(ctx context.Context, commit string) ([]Submodule
 		if set.update == "none" {
 			continue
 		}
-		if s.Mirror, err = m.submoduleMirror(set.url); err != nil {
+		if set.url == "" {
+			return nil, fmt.Errorf("%w: %s: .gitmodules has no url for it", ErrSubmodule, git.Plain(s.Path, 200))
+		}
+		named, err := m.OpenNamed(set.url)
+		if err != nil {
 			return nil, fmt.Errorf("%w: %s: %w", ErrSubmodule, git.Plain(s.Path, 200), err)
 		}
-		s.URL = s.Mirror.URL()
+		s.Mirror, s.URL = &Mirror{named}, named.URL()
 		found = append(found, s)
 	}
 	return found, nil
@@ -146,7 +149,7 @@ func (m *Mirror) readGitmodules(ctx context.Context, commit string) (map[string]
 	if err != nil {
 		return nil, err
 	}
-	r := m.run("config", "--file", "-", "--no-includes", "--null", "--list")
+	r := m.Run("config", "--file", "-", "--no-includes", "--null", "--list")
 	r.Stdin = strings.NewReader(string(content))
 	out, err := r.Do(ctx)
 	if err != nil {
@@ -183,19 +186,4 @@ func (m *Mirror) readGitmodules(ctx context.Context, commit string) (map[string]
 		settings[path] = named[name]
 	}
 	return settings, nil
-}
-
-// submoduleMirror opens the mirror of a submodule with the given url.
-func (m *Mirror) submoduleMirror(url string) (*Mirror, error) {
-	if url == "" {
-		return nil, errors.New(".gitmodules has no url for it")
-	}
-	url, err := git.ResolveURL(m.url, url)
-	if err != nil {
-		return nil, err
-	}
-	if git.LocalPath(url) != "" && git.LocalPath(m.url) == "" {
-		return nil, errors.New("its url is a path on this machine, which a repository from elsewhere may not name")
-	}
-	return OpenMirror(filepath.Dir(m.path), url)
 }

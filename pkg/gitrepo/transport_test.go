@@ -15,6 +15,7 @@ import (
 
 	"foundry/pkg/gitrepo/git"
 	"foundry/pkg/gitrepo/gitrepotest"
+	"foundry/pkg/gitrepo/mirror"
 	"foundry/pkg/gitrepo/remote"
 )
 
@@ -88,11 +89,11 @@ func TestPeekFetchesLittle(t *testing.T) {
 	if _, err := Peek(background(t), dir, w.Dir, []remote.Head{{Name: "main", Commit: head}}); err != nil {
 		t.Fatal(err)
 	}
-	m, err := openMirror(dir, w.Dir, ".heads")
+	m, err := mirror.OpenHeads(dir, w.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := m.git(background(t), "cat-file", "--batch-all-objects", "--batch-check=%(objecttype) %(objectname)")
+	out, err := m.Git(background(t), "cat-file", "--batch-all-objects", "--batch-check=%(objecttype) %(objectname)")
 	if diff := cmp.Diff("commit "+head+"\n", string(out)); err != nil || diff != "" {
 		t.Errorf("objects (-want +got):\n%s%v", diff, err)
 	}

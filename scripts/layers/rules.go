@@ -21,9 +21,9 @@ const (
 // below its own folder. The first pattern (path.Match) that fits a package counts.
 var layers = [][]string{
 	{"schemas", "pkg/debian"},
-	{"pkg/message", "pkg/trust"},
-	{"pkg/artifact", "pkg/gitrepo/git"},
-	{"pkg/bus", "pkg/environment", "pkg/publish", "pkg/gitrepo", "pkg/gitrepo/remote", "pkg/environment/podman/index"}, // the ports
+	{"pkg/message", "pkg/trust", "pkg/gitrepo/git"},
+	{"pkg/artifact", "pkg/gitrepo/remote"},
+	{"pkg/bus", "pkg/environment", "pkg/publish", "pkg/gitrepo", "pkg/gitrepo/mirror", "pkg/environment/podman/index"}, // the ports
 	{"pkg/bot"},
 	{"pkg/*/*", "pkg/*/*/*"}, // adapters and contract suites
 	{"bots/internal/wire", "bots/internal/published", "bots/internal/sourcepackage"},

@@ -1,4 +1,4 @@
-package gitrepo
+package mirror
 
 import (
 	"bytes"
@@ -117,7 +117,7 @@ func formatOf(commit string) string {
 
 // format is the object format of the mirror, if it is there.
 func (m *Mirror) format(ctx context.Context) string {
-	out, err := m.git(ctx, "rev-parse", "--show-object-format")
+	out, err := m.Git(ctx, "rev-parse", "--show-object-format")
 	if err == nil && strings.TrimSpace(string(out)) == "sha256" {
 		return "sha256"
 	}
@@ -133,13 +133,13 @@ func (m *Mirror) fetched(ctx context.Context, commit string) bool {
 			return false
 		}
 	}
-	_, err := m.git(ctx, "rev-parse", "--quiet", "--verify", fetchedRef(commit)+"^{commit}")
+	_, err := m.Git(ctx, "rev-parse", "--quiet", "--verify", fetchedRef(commit)+"^{commit}")
 	return err == nil
 }
 
-// has tells whether the mirror has the commit, by whatever way it came.
-func (m *Mirror) has(ctx context.Context, commit string) bool {
-	_, err := m.git(ctx, "cat-file", "-e", commit+"^{commit}")
+// Has tells whether the mirror has the commit, by whatever way it came.
+func (m *Mirror) Has(ctx context.Context, commit string) bool {
+	_, err := m.Git(ctx, "cat-file", "-e", commit+"^{commit}")
 	return err == nil
 }
 
@@ -187,7 +187,7 @@ func explained(err error) bool {
 
 // damaged tells whether the mirror lacks objects that it should have, as after a power failure.
 func (m *Mirror) damaged(ctx context.Context) bool {
-	_, err := m.git(ctx, "fsck", "--connectivity-only", "--no-dangling", "--no-progress")
+	_, err := m.Git(ctx, "fsck", "--connectivity-only", "--no-dangling", "--no-progress")
 	return err != nil
 }
 
@@ -224,11 +224,11 @@ func (m *Mirror) fetchCommit(ctx context.Context, lock *os.File, commit, branch 
 
 // keep notes that the commit was fetched, if it is there.
 func (m *Mirror) keep(ctx context.Context, commit string) (there bool, err error) {
-	_, err = m.git(ctx, "update-ref", fetchedRef(commit), commit) // of what is not there, git sets no reference
+	_, err = m.Git(ctx, "update-ref", fetchedRef(commit), commit) // of what is not there, git sets no reference
 	if err == nil {
 		return true, nil
 	}
-	if !m.has(ctx, commit) && ctx.Err() == nil {
+	if !m.Has(ctx, commit) && ctx.Err() == nil {
 		return false, nil
 	}
 	return false, err
@@ -250,7 +250,7 @@ func (m *Mirror) compact(ctx context.Context, lock *os.File) {
 		return
 	}
 	// Big packs stay as they are.
-	r := m.run("-c", "gc.bigPackThreshold=64m", "gc", "--quiet", "--no-detach")
+	r := m.Run("-c", "gc.bigPackThreshold=64m", "gc", "--quiet", "--no-detach")
 	r.Lock = lock
 	_, _ = r.Do(ctx)
 }

@@ -1,4 +1,4 @@
-package gitrepo
+package mirror
 
 import (
 	"context"
@@ -57,7 +57,7 @@ func (m *Mirror) mergeBase(ctx context.Context, a, b string) (base string, sure 
 // baseHere looks for the base in what the mirror has of the history. That is sure when nothing is missing of what
 // leads from the two commits to it: then a better one would have been seen as well.
 func (m *Mirror) baseHere(ctx context.Context, a, b string) (base string, sure bool, err error) {
-	out, err := m.git(ctx, "merge-base", "--all", a, b)
+	out, err := m.Git(ctx, "merge-base", "--all", a, b)
 	if err != nil && !git.Exited(err, 1) {
 		return "", false, err
 	}
@@ -69,7 +69,7 @@ func (m *Mirror) baseHere(ctx context.Context, a, b string) (base string, sure b
 	if err != nil || len(ends) == 0 || base == a || base == b {
 		return base, err == nil, err
 	}
-	first, err := m.git(ctx, append([]string{"rev-list", "--max-parents=0", a, b, "--not"}, bases...)...)
+	first, err := m.Git(ctx, append([]string{"rev-list", "--max-parents=0", a, b, "--not"}, bases...)...)
 	if err != nil {
 		return "", false, err
 	}
@@ -104,7 +104,7 @@ func (m *Mirror) isShallow() bool {
 // it, for servers that do not give out single objects. A tree that is nowhere is git.ErrNoCommit.
 func (m *Mirror) FetchTree(ctx context.Context, tree string, heads ...string) error {
 	there := func(ctx context.Context) (bool, error) {
-		_, err := m.git(ctx, "cat-file", "-e", tree+"^{tree}")
+		_, err := m.Git(ctx, "cat-file", "-e", tree+"^{tree}")
 		return err == nil, nil
 	}
 	if !git.IsHash(tree) {
@@ -154,7 +154,7 @@ func (m *Mirror) search(ctx context.Context, lock *os.File, commit, branch strin
 			return err
 		}
 	}
-	return m.deepenUntil(ctx, lock, func(ctx context.Context) (bool, error) { return m.has(ctx, commit), nil }, root{names: names})
+	return m.deepenUntil(ctx, lock, func(ctx context.Context) (bool, error) { return m.Has(ctx, commit), nil }, root{names: names})
 }
 
 // A root is where a history begins: at a commit, or at branches and tags.
@@ -213,7 +213,7 @@ func (m *Mirror) depth(ctx context.Context, r root) (int, error) {
 		if err != nil {
 			continue
 		}
-		out, err := m.git(ctx, "rev-list", "--count", "--first-parent", commit)
+		out, err := m.Git(ctx, "rev-list", "--count", "--first-parent", commit)
 		if err != nil {
 			return 0, err
 		}

@@ -1,4 +1,4 @@
-package gitrepo
+package mirror
 
 import (
 	"context"
@@ -69,7 +69,7 @@ type tip struct {
 
 // tips returns the branches and tags of the mirror by the full names of their references.
 func (m *Mirror) tips(ctx context.Context) (map[string]tip, error) {
-	out, err := m.git(ctx, "for-each-ref", "--format=%(refname) %(objectname) %(*objectname) %(committerdate:unix) ", "refs/heads", "refs/tags")
+	out, err := m.Git(ctx, "for-each-ref", "--format=%(refname) %(objectname) %(*objectname) %(committerdate:unix) ", "refs/heads", "refs/tags")
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func (m *Mirror) bring(ctx context.Context, lock *os.File, names []string, heads
 	}
 	for _, name := range names {
 		if !there[name] && here[git.Ref(name)].commit != "" {
-			if _, err := m.git(ctx, "update-ref", "-d", git.Ref(name)); err != nil {
+			if _, err := m.Git(ctx, "update-ref", "-d", git.Ref(name)); err != nil {
 				return err
 			}
 		}
@@ -167,7 +167,7 @@ func (m *Mirror) makeRoom(ctx context.Context, here map[string]tip, name string)
 	ref := git.Ref(name)
 	for other := range here {
 		if strings.HasPrefix(other, ref+"/") || strings.HasPrefix(ref, other+"/") {
-			if _, err := m.git(ctx, "update-ref", "-d", other); err != nil {
+			if _, err := m.Git(ctx, "update-ref", "-d", other); err != nil {
 				return err
 			}
 		}
