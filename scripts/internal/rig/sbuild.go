@@ -123,7 +123,7 @@ sbuild --chroot-mode=unshare --dist="$CODENAME" --arch="$ARCH" --arch-all "$kind
 	--no-run-lintian --no-run-autopkgtest --no-run-piuparts "$DSC" >sbuild.log 2>&1 </dev/null
 `, "DSC="+dsc, "WORK="+work)
 	if err != nil {
-		return fmt.Errorf("%w; the end of its log:\n%s", err, tail(filepath.Join(s.home, work, "sbuild.log")))
+		return fmt.Errorf("%w; the end of its log:\n%s", err, tail(filepath.Join(s.home, work)))
 	}
 	if err := os.Rename(filepath.Join(s.home, work), results); err != nil {
 		return fmt.Errorf("keep results of sbuild: %w", err)
@@ -131,9 +131,13 @@ sbuild --chroot-mode=unshare --dist="$CODENAME" --arch="$ARCH" --arch-all "$kind
 	return nil
 }
 
-// tail is the end of a log.
-func tail(path string) string {
-	text, err := os.ReadFile(path)
+// tail is the end of the log that sbuild has left in a folder.
+func tail(dir string) string {
+	found, err := filepath.Glob(filepath.Join(dir, "*.build"))
+	if err != nil || len(found) == 0 {
+		found = []string{filepath.Join(dir, "sbuild.log")}
+	}
+	text, err := os.ReadFile(found[0])
 	if err != nil {
 		return err.Error()
 	}
