@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -123,10 +122,13 @@ func (m *maker) upstream(ctx context.Context, t *sourcepackage.Runner, tree, wor
 	native := p.Format.Native(p.Top.Version)
 	search := &sourcepackage.Search{
 		Mirror: m.mirror, Tools: t, Branch: m.about.Branch, Commit: m.commit.Hash, Tree: tree, Source: p.Top.Source, Version: p.Top.Version, Since: p.Since,
-		Format: p.Format, GBP: p.GBP, Compression: m.compressionFor(p.Format, p.GBP), Folders: m.tarballs, Dir: work,
+		Format: p.Format, GBP: p.GBP, Compression: m.compressionFor(p.Format, p.GBP), Dir: work,
 	}
-	if beside := sourcepackage.FolderOf(m.about.Repository); beside != "" {
-		search.Folders = append(slices.Clone(m.tarballs), beside)
+	for _, path := range m.tarballs {
+		search.Folders = append(search.Folders, sourcepackage.Folder{Path: path})
+	}
+	if beside, ok := sourcepackage.FolderBeside(m.about.Repository); ok {
+		search.Folders = append(search.Folders, beside)
 	}
 	var found *sourcepackage.Origs
 	var err error

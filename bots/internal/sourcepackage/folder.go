@@ -10,31 +10,39 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"foundry/pkg/gitrepo/git"
 )
 
-// FolderOf returns the folder that holds the repository at a URL, where its maintainer's tools leave and
-// expect tarballs; "" for a repository that is not on this host.
-func FolderOf(url string) string {
+// A Folder is one that may hold orig tarballs.
+type Folder struct {
+	Path string
+	Of   string // the repository that it is beside: only tarballs of its owner, of root and of this user count; "" for any
+}
+
+// FolderBeside returns the folder that holds the repository at a URL, where its maintainer's tools leave and
+// expect tarballs. There is none for a repository that is not on this host.
+func FolderBeside(url string) (Folder, bool) {
 	path := git.LocalPath(url)
 	if path == "" || !filepath.IsAbs(path) {
-		return ""
+		return Folder{}, false
 	}
 	path = filepath.Clean(path)
 	if filepath.Base(path) == ".git" {
 		path = filepath.Dir(path)
 	}
-	return filepath.Dir(path)
+	return Folder{Path: filepath.Dir(path), Of: path}, true
 }
 
 // fromFolders takes the tarballs from the first folder that has them. Symbolic links are followed within a
 // folder alone: whoever owns it may not be somebody who may read all that this program may.
 func (s *Search) fromFolders(context.Context) (*Origs, error) {
 	for _, folder := range s.Folders {
-		s.looked = append(s.looked, "folder "+folder)
-		files, err := listFolder(folder)
+		s.looked = append(s.looked, "folder "+folder.Path)
+		files, err := listFolder(folder.Path)
 		if err != nil {
-			fmt.Fprintf(s.Tools.log, "note: folder %s is passed over: %v\n", folder, err)
+			fmt.Fprintf(s.Tools.log, "note: folder %s is passed over: %v\n", folder.Path, err)
 			s.looked[len(s.looked)-1] += " (which cannot be read)"
 			continue
 		}
@@ -45,7 +53,7 @@ func (s *Search) fromFolders(context.Context) (*Origs, error) {
 		if names == nil {
 			continue
 		}
-		fmt.Fprintf(s.Tools.log, "orig tarball from folder %s: %s\n", folder, strings.Join(names, ", "))
+		fmt.Fprintf(s.Tools.log, "orig tarball from folder %s: %s\n", folder.Path, strings.Join(names, ", "))
 		return &Origs{Names: names}, s.copyAll(folder, names, files)
 	}
 	return nil, nil
@@ -64,8 +72,8 @@ func listFolder(folder string) ([]string, error) {
 }
 
 // copyAll copies tarballs and their signatures. files is what the folder has.
-func (s *Search) copyAll(folder string, names, files []string) error {
-	root, err := os.OpenRoot(folder)
+func (s *Search) copyAll(folder Folder, names, files []string) error {
+	root, err := os.OpenRoot(folder.Path)
 	if err != nil {
 		return fmt.Errorf("open folder of tarballs: %w", err)
 	}
@@ -75,21 +83,22 @@ func (s *Search) copyAll(folder string, names, files []string) error {
 		if err != nil {
 			return err
 		}
-		if err := copyFile(root, name, s.Dir); err != nil {
+		if err := copyFile(root, name, s.Dir, folder.Of); err != nil {
 			return err
 		}
 		if !signed {
 			continue
 		}
-		if err := copyFile(root, name+".asc", s.Dir); err != nil {
+		if err := copyFile(root, name+".asc", s.Dir, folder.Of); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// copyFile copies a plain file below root into the folder dir.
-func copyFile(root *os.Root, name, dir string) error {
+// copyFile copies a plain file below root into the folder dir. With a repository, the file must belong to who
+// may be trusted with it.
+func copyFile(root *os.Root, name, dir, repository string) error {
 	unfit := func(reason any) error {
 		return PackageFault(fmt.Sprintf("%s in folder %s: %v", name, root.Name(), reason), "make it a plain file that sourcebot may read")
 	}
@@ -107,6 +116,9 @@ func copyFile(root *os.Root, name, dir string) error {
 		return unfit(errors.Unwrap(err))
 	}
 	defer from.Close()
+	if repository != "" && !ownedAs(from, repository) {
+		return PackageFault(fmt.Sprintf("%s in folder %s belongs to somebody else than repository %s", name, root.Name(), repository), "chown it, or start sourcebot with --tarballs "+root.Name())
+	}
 	to, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return fmt.Errorf("copy %s: %w", name, err)
@@ -116,4 +128,14 @@ func copyFile(root *os.Root, name, dir string) error {
 		return fmt.Errorf("copy %s: %w", name, err)
 	}
 	return to.Close()
+}
+
+// ownedAs tells whether a file belongs to the owner of a repository, to root or to this user: a folder such as
+// /tmp is open to others.
+func ownedAs(f *os.File, repository string) bool {
+	var file, holder unix.Stat_t
+	if unix.Fstat(int(f.Fd()), &file) != nil || unix.Stat(repository, &holder) != nil {
+		return false
+	}
+	return file.Uid == holder.Uid || file.Uid == 0 || int(file.Uid) == os.Geteuid()
 }

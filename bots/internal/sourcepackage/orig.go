@@ -27,9 +27,9 @@ type Search struct {
 	Since       time.Time // when the upstream version was first packaged
 	Format      debian.Format
 	GBP         debian.GBP
-	Compression string   // of what is made here, see Compressions
-	Folders     []string // that may hold tarballs
-	Dir         string   // where the tarballs are put
+	Compression string // of what is made here, see Compressions
+	Folders     []Folder
+	Dir         string // where the tarballs are put
 
 	looked []string // where it was looked for, for a person
 }

@@ -144,13 +144,14 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-func TestFolderOf(t *testing.T) {
-	for url, want := range map[string]string{
-		"/srv/git/hello": "/srv/git", "/srv/git/hello.git": "/srv/git", "/srv/git/hello/.git": "/srv/git", "/srv/git/hello/": "/srv/git", "file:///srv/git/hello": "/srv/git",
-		"https://example.org/hello": "", "ssh://host/srv/hello": "", "host:hello": "", "git@host:/srv/hello": "",
+func TestFolderBeside(t *testing.T) {
+	for url, want := range map[string]Folder{
+		"/srv/git/hello": {"/srv/git", "/srv/git/hello"}, "/srv/git/hello.git": {"/srv/git", "/srv/git/hello.git"}, "/srv/git/hello/.git": {"/srv/git", "/srv/git/hello"},
+		"/srv/git/hello/": {"/srv/git", "/srv/git/hello"}, "file:///srv/git/hello": {"/srv/git", "/srv/git/hello"},
+		"https://example.org/hello": {}, "ssh://host/srv/hello": {}, "host:hello": {}, "git@host:/srv/hello": {},
 	} {
-		if got := FolderOf(url); got != want {
-			t.Errorf("%s: %q, want %q", url, got, want)
+		if got, _ := FolderBeside(url); got != want {
+			t.Errorf("%s: %v, want %v", url, got, want)
 		}
 	}
 }
