@@ -5,13 +5,13 @@
 //
 // A head is a branch or a tag and the commit it points at. Branches are named as they are
 // ("debian/sid"), tags with "tags/" before their name ("tags/v1"). A mirror is a bare repository on this
-// host that follows one remote repository, see Mirror.
+// host that follows one remote repository, and has as much of it as was asked for, see Mirror.
 //
 // # What is done by whom
 //
-// Package remote lists the heads of a repository, for polling, and knows how a person names
-// repository and heads. Package git runs the git program, and holds what all three have in common: which
-// URLs may be used, and what can be wrong with a repository.
+// Package mirror fetches, and this one reads what was fetched. Package remote lists the heads of a repository, for
+// polling, and knows how a person names repository and heads. Package git runs the git program, and
+// holds what all have in common: which URLs may be used, and what can be wrong with a repository.
 //
 // Objects are fetched and read by the git program. go-git holds pack indexes and objects in
 // memory, has no dumb http, no partial fetches, no attributes for exports, and knows neither

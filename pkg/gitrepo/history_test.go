@@ -38,7 +38,7 @@ func TestMergeBase(t *testing.T) {
 		put(t, filepath.Join(w.Dir, ".git/refs/heads", fmt.Sprint("b", n)), all[n]+"\n")
 	}
 	ctx := background(t)
-	for range 12 {
+	for range 8 {
 		m := mirrorOf(t, w.Dir)
 		for range 2 {
 			i, j := random.IntN(len(all)), random.IntN(len(all))
@@ -150,7 +150,7 @@ func TestShallowServer(t *testing.T) {
 func TestFetchOlder(t *testing.T) {
 	w := gitrepotest.NewWorkshop(t)
 	var all []string
-	for n := range 40 {
+	for n := range 24 {
 		w.Write("n", fmt.Sprint(n))
 		all = append(all, w.Commit(fmt.Sprint(n)))
 	}
@@ -165,7 +165,7 @@ func TestFetchOlder(t *testing.T) {
 			t.Run(test.name+" "+branch, func(t *testing.T) {
 				ctx := background(t)
 				m := mirrorOf(t, test.url)
-				for _, n := range []int{39, 20, 0} {
+				for _, n := range []int{23, 9, 0} {
 					if err := m.Fetch(ctx, all[n], branch); err != nil {
 						t.Fatal(err)
 					}

@@ -40,10 +40,12 @@ func (m *Mirror) mergeBase(ctx context.Context, a, b string) (base string, sure 
 		return "", false, fmt.Errorf("compare commits: %w", git.ErrNoCommit)
 	}
 	look := func(ctx context.Context) (bool, error) {
+		var err error
 		base, sure, err = m.baseHere(ctx, a, b)
 		return sure, err
 	}
-	if _, err := look(ctx); err == nil && !sure {
+	done, err := look(ctx)
+	if err == nil && !done {
 		err = m.exclusively(ctx, formatOf(a), func(ctx context.Context, lock *os.File) error {
 			return m.deepenUntil(ctx, lock, look, root{commit: a}, root{commit: b})
 		})
