@@ -60,7 +60,7 @@ func (d *Desk) target(p *Parcel) (string, error) {
 	case p.Changes == nil:
 		return "", refuse("say which: --codename "+strings.Join(d.Codenames, " or "), "%s does not say for which codename it is", p.Name)
 	case len(d.Codenames) > 0 && !slices.Contains(d.Codenames, p.Changes.Distribution):
-		return "", refuse("name one of them in debian/changelog: dch --release --distribution "+d.Codenames[0],
+		return "", refuse(fmt.Sprintf("name one in debian/changelog: dch --release --distribution %[1]s; or have it built for one: foundry upload --codename %[1]s", d.Codenames[0]),
 			"%s is for %s; built are %s", p.Name, p.Changes.Distribution, strings.Join(d.Codenames, ", "))
 	}
 	return p.Changes.Distribution, nil
