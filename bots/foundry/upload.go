@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"foundry/bots/internal/policy"
 	"foundry/bots/internal/upload"
 	"foundry/pkg/bot"
 	"foundry/pkg/bus"
@@ -99,9 +99,9 @@ func (c *client) codenames() (all []string) {
 		}
 		for _, value := range values {
 			text, _ := value.(string)
-			codename := text[strings.LastIndexByte(text, ':')+1:]
-			if codename != "" && !slices.Contains(all, codename) {
-				all = append(all, codename)
+			route, err := policy.ParseRoute(text)
+			if err == nil && !slices.Contains(all, string(route.Codename)) { // sourcebot itself tells what is wrong
+				all = append(all, string(route.Codename))
 			}
 		}
 	}
