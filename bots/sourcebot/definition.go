@@ -87,12 +87,16 @@ func run(ctx context.Context, b *bot.Bot, o *options) error {
 	if s.committers == "" {
 		s.committers = b.Path("trust", "committers.asc")
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	var uploads sync.WaitGroup
-	defer uploads.Wait()
+	receiving, cancel := context.WithCancel(ctx)
 	defer cancel()
-	uploads.Go(func() { o.receive(ctx, b) })
-	return b.Work(ctx, bot.Step{Results: s.results, Do: s.do})
+	var uploads sync.WaitGroup
+	uploads.Go(func() { o.receive(receiving, b) })
+	err := b.Work(ctx, bot.Step{Results: s.results, Do: s.do})
+	if err != nil {
+		cancel()
+	}
+	uploads.Wait() // a bot that is told to stop takes to its end what it has begun
+	return err
 }
 
 func (o *options) declare(fs *pflag.FlagSet) {
