@@ -128,9 +128,12 @@ func (m *Mirror) view(attributes string, digits int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	config := "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
+	// How short git makes a hash would depend on the number of objects.
+	config := "[core]\n\tbare = true\n\tabbrev = 7\n\trepositoryformatversion = "
 	if digits == 64 {
-		config = "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tobjectformat = sha256\n"
+		config += "1\n[extensions]\n\tobjectformat = sha256\n"
+	} else {
+		config += "0\n"
 	}
 	if err := os.Mkdir(filepath.Join(dir, "refs"), 0o700); err != nil {
 		return "", errors.Join(err, os.RemoveAll(dir))

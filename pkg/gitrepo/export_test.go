@@ -25,7 +25,7 @@ func odd(t *testing.T) (w *gitrepotest.Workshop, head string) {
 		"a b": "space\n", " leading": "x", "trailing ": "x", "new\nline": "x", "tab\t": "x", "\xff\xfe latin\xe9": "x", "größe": "x", "\u202eright": "x",
 		"-option": "x", "Case": "upper\n", "case": "lower\n", "CON": "x", `back\slash`: "x", `"quoted"`: "x", "*": "x", "$(id)": "x", long: "x",
 		"empty": "", "binary": "a\x00b\r\n\x1a", "dos.txt": "a\nb\n", "script": "#!/bin/sh\n",
-		"version":        "$Format:%H %P %D %d %an %ct$\n$Id$\n",
+		"version":        "$Format:%H %P %h %D %d %an %ct$\n$Id$\n",
 		".gitattributes": "version export-subst ident\n/tests export-ignore\n*.orig export-ignore\nkeep/tests -export-ignore\n\"a b\" export-subst\ndos.txt text eol=crlf\n.gitignore export-ignore\n",
 		".gitignore":     "x\n", "tests/one": "x", "keep/tests": "x", "keep/a.orig": "x", "keep/.gitattributes": "secret export-ignore\n", "keep/secret": "x", "secret": "x",
 		"only/ignored.orig": "x", "debian/patches/series": "",
