@@ -22,6 +22,9 @@ func TestMain(m *testing.M) {
 	if given := os.Getenv(ownerVariable); given != "" {
 		os.Exit(own(given))
 	}
+	if given := os.Getenv(makerVariable); given != "" {
+		os.Exit(makeSystem(given))
+	}
 	os.Exit(m.Run())
 }
 

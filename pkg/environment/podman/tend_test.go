@@ -1,11 +1,17 @@
 package podman
 
 import (
+	"bufio"
 	"bytes"
+	"context"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -43,6 +49,84 @@ func (b *buffer) seen(text string) <-chan struct{} {
 	return b.is
 }
 
+// makerVariable makes the test binary make a base system, which TestMakerKilled kills it at.
+const makerVariable = "FOUNDRY_TEST_MAKER"
+
+func makeSystem(given string) int {
+	cache, mirror, _ := strings.Cut(given, " ")
+	e, err := Open(context.Background(), cache)
+	if err != nil {
+		return 3
+	}
+	p, err := e.plan(context.Background(), systemRequest(mirror))
+	if err != nil {
+		return 4
+	}
+	if _, _, err := e.base(context.Background(), p, os.Stdout); err != nil {
+		return 5
+	}
+	return 0
+}
+
+func systemRequest(mirror string) environment.Request {
+	return environment.Request{Base: environment.Base{Release: "a", Mirror: mirror}, Architecture: environment.HostArchitecture()}
+}
+
+// TestMakerKilled has two processes that need the same base system, of which the first is killed
+// while it makes it: the second has waited and makes it.
+func TestMakerKilled(t *testing.T) {
+	dir := otherCache(t)
+	e, m := openTest(t, dir), newMirror(t)
+	m.serve("/dists/a/InRelease", "1")
+	// That of the first process says who it is, and makes nothing.
+	slow, pid := t.TempDir(), filepath.Join(t.TempDir(), "pid")
+	script := "#!/bin/sh\necho $$ >" + pid + "\necho making >&2\nexec sleep 60\n"
+	if err := os.WriteFile(filepath.Join(slow, "mmdebstrap"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	first := exec.Command(os.Args[0])
+	first.Env = append(os.Environ(), "PATH="+slow+":"+os.Getenv("PATH"), makerVariable+"="+dir+" "+m.URL)
+	stdout, err := first.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(stdout)
+	for line := ""; line != "making\n"; {
+		if line, err = lines.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	calls := fakeMmdebstrap(t)
+	p, err := e.plan(t.Context(), systemRequest(m.URL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	early, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, _, err := e.base(early, p, &buffer{}); !errors.Is(err, context.DeadlineExceeded) || calls() != 0 {
+		t.Errorf("the second does not wait for the first: %v", err)
+	}
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Wait()
+	made, release, err := e.base(t.Context(), p, &buffer{})
+	if err != nil || calls() != 1 || !e.podman.HasImage(made.ID) {
+		t.Fatalf("base %+v, made %d times, %v", made, calls(), err)
+	}
+	release()
+	text, err := os.ReadFile(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+		_ = syscall.Kill(left, syscall.SIGKILL) // it would end by itself, but later
+	}
+}
+
 // fakeMmdebstrap puts one on the PATH that writes a small root file system and counts its calls; the
 // rest of the path stays.
 func fakeMmdebstrap(t *testing.T) (calls func() int) {
@@ -70,7 +154,7 @@ func TestRemake(t *testing.T) {
 	dir := otherCache(t)
 	e, other := openTest(t, dir), openTest(t, dir)
 	m := newMirror(t)
-	request := environment.Request{Base: environment.Base{Release: "a", Mirror: m.URL}, Architecture: environment.HostArchitecture()}
+	request := systemRequest(m.URL)
 	get := func() *base {
 		t.Helper()
 		p, err := e.plan(t.Context(), request)
