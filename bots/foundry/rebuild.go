@@ -29,7 +29,7 @@ func (c *client) rebuildCommand() *cobra.Command {
 		Use:   "rebuild PACKAGE…",
 		Short: "Build published source packages again, or what build-depends on them",
 		Long: `Rebuild builds published source packages again, from the commits that they were made of and with a version of
-their own: "+r1", "+r2" and so on behind the old one.
+their own: "+build1", "+build2" and so on behind the old one.
 
 With --rebuild-dependents the given packages stay as they are, and what build-depends on their binary packages is
 rebuilt, as after a new version of a library: only what names one of them itself unless --transitive is given. Each

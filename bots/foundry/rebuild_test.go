@@ -56,7 +56,7 @@ func (s *shelf) rebuild(m *message.Message, c *message.Commit) {
 	if s.silent[name] {
 		return
 	}
-	version := fmt.Sprintf("1+r%d", c.Count)
+	version := fmt.Sprintf("1+build%d", c.Count)
 	s.rebuilt = append(s.rebuilt, name+" "+version)
 	if s.fails[name] {
 		s.say("sourcebot", message.Failures, m, &message.Failure{
@@ -211,7 +211,7 @@ func TestRebuildInOrder(t *testing.T) {
 	if len(did) == 4 {
 		slices.Sort(did[:3]) // one level
 	}
-	if diff := cmp.Diff([]string{"bb 1+r1", "ee 1+r1", "ff 1+r1", "cc 1+r1"}, did); diff != "" {
+	if diff := cmp.Diff([]string{"bb 1+build1", "ee 1+build1", "ff 1+build1", "cc 1+build1"}, did); diff != "" {
 		t.Errorf("rebuilt (-want +got)\n%s", diff)
 	}
 	want := []string{"1 bb done", "1 ee done", "1 ff done", "2 cc done"}
@@ -231,7 +231,7 @@ func TestRebuildInOrder(t *testing.T) {
 		t.Errorf("rebuilt with a new bb (-want +got)\n%s", diff)
 	}
 	s.must("rebuild", "dd")
-	if diff := cmp.Diff([]string{"dd 1+r1"}, s.order()); diff != "" {
+	if diff := cmp.Diff([]string{"dd 1+build1"}, s.order()); diff != "" {
 		t.Errorf("rebuilt itself (-want +got)\n%s", diff)
 	}
 }
@@ -273,7 +273,7 @@ func TestRebuildGoesOn(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Fatal("the second call does not end")
 	}
-	if diff := cmp.Diff([]string{"ee 1+r1", "cc 1+r1"}, s.order()); diff != "" || len(first) != 2 {
+	if diff := cmp.Diff([]string{"ee 1+build1", "cc 1+build1"}, s.order()); diff != "" || len(first) != 2 {
 		t.Errorf("first %q, then (-want +got)\n%s", first, diff)
 	}
 }

@@ -66,7 +66,7 @@ func TestPackageWaitsForAnother(t *testing.T) {
 	if !strings.Contains(out, "acme: 1 published") {
 		t.Errorf("a version on: %s", out)
 	}
-	if said, deb := h.install("foundry-needs", "cat /usr/share/foundry-needs/text"); said != "three\n" || !strings.Contains(deb, "+r1_") {
+	if said, deb := h.install("foundry-needs", "cat /usr/share/foundry-needs/text"); said != "three\n" || !strings.Contains(deb, "+build1_") {
 		t.Errorf("%s was built with %q", filepath.Base(deb), said)
 	}
 }

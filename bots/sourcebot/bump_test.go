@@ -123,7 +123,7 @@ func TestRebuildEntry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "hello (1.2-3+r2) unstable; urgency=low\n\n  * Rebuild.\n\n -- A <a@example.org>  Fri, 20 Nov 2026 23:15:01 +0000\n\n"
+	const want = "hello (1.2-3+build2) unstable; urgency=low\n\n  * Rebuild.\n\n -- A <a@example.org>  Fri, 20 Nov 2026 23:15:01 +0000\n\n"
 	if got := rs[0].entry.String(); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

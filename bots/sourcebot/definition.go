@@ -60,7 +60,7 @@ Ubuntu stands for itself, as in "~acme"; sid has the version as it is.
 
 --autobump gives each commit a version of its own. --autobump-template says what is added, after the revision: "+…" to
 sort after the version in debian/changelog, "~…" before it. All of it comes from the commit. A rebuild that asks for it
-gets "+r1", "+r2" and so on at the end.
+gets "+build1", "+build2" and so on at the end.
 
 A version that is lower than what each repository has that has the package, or the same with other content, is refused
 before it is built, unless --allow-downgrade is given; the repositories themselves still refuse it.

@@ -72,7 +72,7 @@ func (o *options) releaseFor(codename debian.Codename, several bool, top debian.
 	}
 	// Last, so that it stays below the next release's suffix.
 	if about.Bump && about.Count > 0 {
-		r.version = r.version.Append(fmt.Sprintf("+r%d", about.Count))
+		r.version = r.version.Append(fmt.Sprintf("+build%d", about.Count))
 		changes = append(changes, "  * Rebuild.")
 	}
 	if changes == nil {

@@ -31,7 +31,7 @@ type Commit struct {
 	Origin
 	Count   int       `json:"count,omitempty"` // 0, or which deliberate rebuild of this commit it is
 	Author  string    `json:"author,omitempty"`
-	Bump    bool      `json:"bump,omitempty"`    // the rebuild gets a version of its own, "+r" and Count
+	Bump    bool      `json:"bump,omitempty"`    // the rebuild gets a version of its own, "+build" and Count
 	Subject string    `json:"subject,omitempty"` // first line of the commit message
 	Time    time.Time `json:"time"`              // committer date
 }
