@@ -333,3 +333,33 @@ func TestDefaultBranch(t *testing.T) {
 		}
 	}
 }
+
+// TestFetchRewound fetches a branch that was set back to a commit that is older than what the mirror has of it.
+func TestFetchRewound(t *testing.T) {
+	w, head := gitrepotest.Standard(t)
+	root := filepath.Dir(w.Dir)
+	first := w.Git("rev-parse", "v1")
+	for _, test := range []struct{ name, url string }{
+		{"path", w.Dir},
+		{"smart", gitrepotest.SmartServer(t, root, "", false).URL + "/hello/.git"},
+		{"version 0", gitrepotest.SmartServer(t, root, "", true).URL + "/hello/.git"},
+		{"daemon", gitrepotest.Daemon(t, root) + "/hello"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			ctx := background(t)
+			m := mirrorOf(t, test.url)
+			for _, commit := range []string{head, first, head} {
+				w.Git("branch", "--force", "topic", commit)
+				if err := m.Refresh(ctx, "topic"); err != nil {
+					t.Fatal(err)
+				}
+				if got, err := m.Resolve(ctx, "topic"); got != commit || err != nil {
+					t.Errorf("topic is at %s, %v, want %s", got, err, commit)
+				}
+				if err := m.Fetch(ctx, commit, "topic"); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package gitrepotest
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"net/http/cgi"
@@ -96,7 +97,15 @@ func Daemon(t testing.TB, root string) string {
 			go func() {
 				defer conn.Close()
 				cmd := exec.Command("git", "daemon", "--inetd", "--export-all", "--base-path="+root)
-				cmd.Stdin, cmd.Stdout = conn, conn
+				cmd.Stdout = conn
+				stdin, err := cmd.StdinPipe() // which Run would wait for, and the client may keep open
+				if err != nil {
+					return
+				}
+				go func() {
+					defer stdin.Close()
+					_, _ = io.Copy(stdin, conn)
+				}()
 				_ = cmd.Run()
 			}()
 		}
