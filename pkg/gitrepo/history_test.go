@@ -18,6 +18,7 @@ import (
 // TestMergeBase compares the answers of shallow mirrors with those of the repository itself, in a history of chance with
 // many merges, in which clocks go wrong.
 func TestMergeBase(t *testing.T) {
+	t.Parallel()
 	w := gitrepotest.NewWorkshop(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	tree := w.Git("write-tree")
@@ -95,6 +96,7 @@ func TestMergeBaseOfStrangers(t *testing.T) {
 
 // TestShallowServer mirrors a repository that does not have all of its history itself.
 func TestShallowServer(t *testing.T) {
+	t.Parallel()
 	w, head := gitrepotest.Standard(t)
 	w.Write("a", "a")
 	next := w.Commit("third")
@@ -148,6 +150,7 @@ func TestShallowServer(t *testing.T) {
 
 // TestFetchOlder fetches commits that are far behind the tip of their branch, from servers that give out tips only.
 func TestFetchOlder(t *testing.T) {
+	t.Parallel()
 	w := gitrepotest.NewWorkshop(t)
 	var all []string
 	for n := range 24 {
@@ -183,6 +186,7 @@ func TestFetchOlder(t *testing.T) {
 
 // TestFetchTree fetches trees that no branch has any more, or only far behind its tip.
 func TestFetchTree(t *testing.T) {
+	t.Parallel()
 	w := gitrepotest.NewWorkshop(t)
 	w.Write("sub/old", "old")
 	w.Commit("old")
@@ -218,6 +222,7 @@ func TestFetchTree(t *testing.T) {
 
 // TestRefresh follows branches and tags that move, go, and come back under names that cannot stand beside the old ones.
 func TestRefresh(t *testing.T) {
+	t.Parallel()
 	w, head := gitrepotest.Standard(t)
 	w.Git("update-server-info")
 	blob := w.Git("hash-object", "-w", "hello.c")
@@ -279,6 +284,7 @@ func TestRefresh(t *testing.T) {
 }
 
 func TestDefaultBranch(t *testing.T) {
+	t.Parallel()
 	w, head := gitrepotest.Standard(t)
 	root := filepath.Dir(w.Dir)
 	urls := map[string]string{
@@ -336,6 +342,7 @@ func TestDefaultBranch(t *testing.T) {
 
 // TestFetchRewound fetches a branch that was set back to a commit that is older than what the mirror has of it.
 func TestFetchRewound(t *testing.T) {
+	t.Parallel()
 	w, head := gitrepotest.Standard(t)
 	root := filepath.Dir(w.Dir)
 	first := w.Git("rev-parse", "v1")

@@ -77,6 +77,7 @@ func TestFetchIncrementally(t *testing.T) {
 // TestFetchRewritten fetches commits whose branch has been rewritten or deleted since they were
 // announced: from a server that gives out what no branch leads to, and from one that does not.
 func TestFetchRewritten(t *testing.T) {
+	t.Parallel()
 	w, head := gitrepotest.Standard(t)
 	w.Git("checkout", "--quiet", "-b", "topic")
 	gone := w.Commit("to be rewritten")
@@ -162,6 +163,7 @@ func TestFetchConcurrently(t *testing.T) {
 
 // TestFetchAfterDamage fetches into mirrors that are half there.
 func TestFetchAfterDamage(t *testing.T) {
+	t.Parallel()
 	w, first := gitrepotest.Standard(t)
 	for _, test := range []struct {
 		name   string

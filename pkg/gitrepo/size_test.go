@@ -52,6 +52,7 @@ func big(t *testing.T) (w *gitrepotest.Workshop, size int64) {
 // TestFetchesOnlyWhatIsNew counts what a server sends for the first commit, for later ones, and for branches
 // and tags with a shared history.
 func TestFetchesOnlyWhatIsNew(t *testing.T) {
+	t.Parallel()
 	w, size := big(t)
 	server, sent := gitrepotest.CountingServer(t, filepath.Dir(w.Dir))
 	ctx := t.Context()

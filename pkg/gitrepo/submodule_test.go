@@ -162,6 +162,7 @@ func TestSubmodulesChange(t *testing.T) {
 
 // TestSubmodulesOlderServers fetches submodules from where only tips can be had, and from files.
 func TestSubmodulesOlderServers(t *testing.T) {
+	t.Parallel()
 	root, app, core, deep := family(t)
 	head := app.Commit("app")
 	core.Commit("core moves on")
@@ -194,6 +195,7 @@ func TestSubmodulesOlderServers(t *testing.T) {
 }
 
 func TestSubmodulesRefused(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	lib := gitrepotest.NewWorkshopAt(t, filepath.Join(root, "lib"))
 	lib.Write("lib.c", "lib\n")

@@ -21,6 +21,7 @@ import (
 
 // TestTransports lists, peeks and fetches over everything that can be spoken.
 func TestTransports(t *testing.T) {
+	t.Parallel()
 	w, head := gitrepotest.Standard(t)
 	first := w.Git("rev-parse", "v1")
 	w.Git("update-server-info")
