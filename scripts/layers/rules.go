@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"schemas", "pkg/debian"},
 	{"pkg/message", "pkg/trust", "pkg/gitrepo/git"},
 	{"pkg/artifact", "pkg/gitrepo/remote"},
-	{"pkg/bus", "pkg/environment", "pkg/publish", "pkg/gitrepo", "pkg/gitrepo/mirror", "pkg/environment/podman/index"}, // the ports
+	{"pkg/bus", "pkg/environment", "pkg/publish", "pkg/gitrepo", "pkg/gitrepo/mirror", "pkg/environment/podman/index", "pkg/environment/podman/host"}, // the ports
 	{"pkg/bot"},
 	{"pkg/*/*", "pkg/*/*/*"}, // adapters and contract suites
 	{"bots/internal/wire", "bots/internal/published", "bots/internal/sourcepackage"},

@@ -3,13 +3,14 @@ package podman
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"path/filepath"
 
 	"foundry/pkg/artifact"
 	"foundry/pkg/environment"
 	"foundry/pkg/environment/podman/container"
+	"foundry/pkg/environment/podman/host"
 	"foundry/pkg/environment/podman/index"
+	"foundry/pkg/environment/podman/mirror"
 	"foundry/pkg/environment/podman/oci"
 	"foundry/pkg/message"
 )
@@ -20,7 +21,7 @@ type Engine struct {
 	podman  *container.Podman
 	index   *index.Folder // what is known of images
 	images  *oci.Exchange
-	client  *http.Client
+	mirrors *mirror.Client
 	changed chan struct{} // there may be something for Tend to do
 }
 
@@ -30,18 +31,23 @@ var (
 )
 
 // A SetupError says what is wrong with this host, and with Hint what mends it.
-type SetupError = container.SetupError
+type SetupError = host.SetupError
 
 // Check tells in a moment whether Open has what it needs of this host: podman, and for an ordinary
 // user the right to more ids. What is missing is a *SetupError.
-func Check(ctx context.Context) error { return container.Check(ctx) }
+func Check(ctx context.Context) error { return host.Check(ctx) }
+
+// CheckArchitecture tells in a moment whether programs of an architecture run on this host,
+// themselves or through qemu-user. What is missing is a *SetupError.
+func CheckArchitecture(arch string) error {
+	return host.CheckArchitecture(environment.HostArchitecture(), arch)
+}
 
 // The kinds of values in the index.
 const (
 	answers  = "answers"  // images, by key of a request
 	images   = "images"   // images, by key
 	bases    = "bases"    // base images, by key
-	releases = "releases" // Release files, by URL
 	wishes   = "wishes"   // base images to be made anew, by key
 	used     = "used"     // when an image was used, by id, and what apt has downloaded
 	promised = "promised" // when an image was the answer to a request, by id
@@ -56,14 +62,15 @@ func Open(ctx context.Context, cache string) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open cache folder: %w", err)
 	}
-	e := &Engine{client: newClient(), changed: make(chan struct{}, 1)}
-	kinds := append(oci.Kinds(), answers, images, bases, releases, wishes, used, promised, upToDate, ran)
+	e := &Engine{changed: make(chan struct{}, 1)}
+	kinds := append(oci.Kinds(), answers, images, bases, mirror.Kind, wishes, used, promised, upToDate, ran)
 	if e.index, err = index.Open(filepath.Join(cache, "environments"), kinds...); err != nil {
 		return nil, err
 	}
 	if e.podman, err = container.Open(ctx, filepath.Join(cache, "containers"), e.index); err != nil {
 		return nil, err
 	}
+	e.mirrors = mirror.New(e.index)
 	e.images = oci.New(e.podman, e.index)
 	return e, nil
 }

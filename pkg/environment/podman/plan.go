@@ -13,6 +13,7 @@ import (
 
 	"foundry/pkg/environment"
 	"foundry/pkg/environment/podman/index"
+	"foundry/pkg/environment/podman/mirror"
 )
 
 // format is part of every key; what images are made by are baseHook, baseOptions and installScript besides.
@@ -21,8 +22,8 @@ const format = "foundry environment 1"
 // A plan is a request with all that its answer depends on.
 type plan struct {
 	environment.Request
-	sources  []source  // the base's own first
-	releases []release // of sources, in the same order
+	sources  []source         // the base's own first
+	releases []mirror.Release // of sources, in the same order
 	baseKey  string
 	listsKey string // of what apt downloads
 	key      string // of the answer
@@ -53,7 +54,7 @@ func (e *Engine) plan(ctx context.Context, request environment.Request) (*plan, 
 		Components: p.Base.Components, Keyring: request.Base.Keyring,
 	}}, request.Sources...)
 	described := make([]string, 0, 2*len(lists))
-	looked, err := e.lookAt(ctx, lists, request.Proxy)
+	looked, err := e.mirrors.LookAt(ctx, lists, request.Proxy)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +80,15 @@ func (e *Engine) plan(ctx context.Context, request environment.Request) (*plan, 
 	p.key = index.Digest(append(described, format, "answer", installScript, p.baseKey,
 		request.Depends, request.Conflicts, strings.Join(profiles, " "))...)
 	return p, nil
+}
+
+// Key implements environment.Provisioner.
+func (e *Engine) Key(ctx context.Context, request environment.Request) (string, error) {
+	p, err := e.plan(ctx, request)
+	if err != nil {
+		return "", err
+	}
+	return p.key, nil
 }
 
 var (
@@ -169,7 +179,7 @@ func checkURI(uri string) error {
 		}
 		return nil
 	case "file":
-		_, err := filePath(uri)
+		_, err := mirror.FilePath(uri)
 		return err
 	}
 	return fmt.Errorf("%q is neither http, https nor file", uri)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"foundry/pkg/environment"
+	"foundry/pkg/environment/podman/apt"
 	"foundry/pkg/environment/podman/container"
 	"foundry/pkg/environment/podman/index"
 	"foundry/pkg/message"
@@ -245,7 +246,7 @@ func (i *installation) resolved(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	after, installs := foresee(before, simulation, i.plan.Architecture)
+	after, installs := apt.Foresee(before, simulation, i.plan.Architecture)
 	i.planned = installs
 	key := i.imageKey(after)
 	if i.unlock, err = i.engine.index.Lock(ctx, "image-"+key); err != nil {
@@ -273,16 +274,16 @@ func (i *installation) failed(status int) error {
 		if err != nil {
 			return err
 		}
-		if problem := unsatisfiable(said); problem != nil {
+		if problem := apt.Unsatisfiable(said); problem != nil {
 			available, err := i.read("available")
 			if err != nil {
 				return err
 			}
 			problem.Key = i.plan.key
-			problem.Absent = absent(i.plan.Depends, problem.Missing, available)
+			problem.Absent = apt.Absent(i.plan.Depends, problem.Missing, available)
 			return problem
 		}
-		return fmt.Errorf("resolve build dependencies: apt: %s", lastError(said))
+		return fmt.Errorf("resolve build dependencies: apt: %s", apt.LastError(said))
 	}
 	return fmt.Errorf("%s packages of %s: apt ended with status %d, see the log", i.stage, i.plan.Base.Release, status)
 }

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -211,5 +213,38 @@ func TestRemake(t *testing.T) {
 	}
 	if !e.podman.HasImage(made.ID) {
 		t.Error("the old one is gone")
+	}
+}
+
+// files are what a mirror serves, by path; they can be changed.
+type files struct {
+	*httptest.Server
+	mu   sync.Mutex
+	data map[string]string
+}
+
+func newMirror(t *testing.T) *files {
+	f := &files{data: map[string]string{}}
+	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		content, found := f.data[r.URL.Path]
+		if !found {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = w.Write([]byte(content))
+	}))
+	t.Cleanup(f.Close)
+	return f
+}
+
+// serve serves a file, or no longer if it is empty.
+func (f *files) serve(path, content string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.data[path] = content
+	if content == "" {
+		delete(f.data, path)
 	}
 }

@@ -14,16 +14,15 @@ package container
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 
 	"foundry/pkg/environment"
+	"foundry/pkg/environment/podman/host"
 	"foundry/pkg/environment/podman/index"
 )
 
@@ -41,33 +40,22 @@ type Podman struct {
 	probe *abilities // nil until the first instance
 }
 
-// A SetupError says what is wrong with this host, and with Hint what mends it.
-type SetupError struct {
-	Problem string
-	Fix     string
-}
-
-func (e *SetupError) Error() string { return e.Problem }
-
-// Hint is what to do about it, one line.
-func (e *SetupError) Hint() string { return e.Fix }
-
 // Open prepares the folder storage, an absolute path, for use and checks that podman is there and can
-// be used by this user; what is missing is a *SetupError. Locks and what is known of the host are
+// be used by this user; what is missing is a *host.SetupError. Locks and what is known of the host are
 // kept in folder.
 func Open(ctx context.Context, storage string, folder *index.Folder) (*Podman, error) {
 	if strings.ContainsAny(storage, ",:\n\"\\") {
-		return nil, &SetupError{
+		return nil, &host.SetupError{
 			Problem: fmt.Sprintf("cache folder %q has a comma, colon or quote in its name, which podman cannot mount", filepath.Dir(storage)),
 			Fix:     "choose another cache folder",
 		}
 	}
 	p := &Podman{storage: storage, index: folder}
 	var err error
-	if p.binary, err = findPodman(ctx); err != nil {
+	if p.binary, err = host.Podman(ctx); err != nil {
 		return nil, err
 	}
-	if err := checkUser(); err != nil {
+	if err := host.CheckUser(); err != nil {
 		return nil, err
 	}
 	if err := p.prepare(ctx); err != nil {
@@ -153,35 +141,4 @@ func (t *Tail) String() string {
 func (t *Tail) lastLine() string {
 	lines := strings.Split(strings.TrimSpace(t.String()), "\n")
 	return strings.TrimSpace(lines[len(lines)-1])
-}
-
-// bootID tells one start of the host's system from the next.
-func bootID() (string, error) {
-	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return "", fmt.Errorf("read boot id: %w", err)
-	}
-	return strings.TrimSpace(string(data)), nil
-}
-
-// startTime is when the process started, in clock ticks since boot (proc(5), stat field 22); with
-// it a process id is unique. It is os.ErrNotExist for a process that is gone.
-func startTime(pid int) (uint64, error) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return 0, os.ErrNotExist
-		}
-		return 0, fmt.Errorf("read process state: %w", err)
-	}
-	// The name, in parentheses, may hold anything.
-	rest := string(data[bytes.LastIndexByte(data, ')')+1:])
-	fields := strings.Fields(rest)
-	if len(fields) < 20 {
-		return 0, fmt.Errorf("read state of process %d: %q is too short", pid, rest)
-	}
-	if fields[0] == "Z" || fields[0] == "X" {
-		return 0, os.ErrNotExist
-	}
-	return strconv.ParseUint(fields[19], 10, 64)
 }

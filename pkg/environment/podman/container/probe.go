@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"foundry/pkg/environment"
+	"foundry/pkg/environment/podman/host"
 	"foundry/pkg/environment/podman/index"
 )
 
@@ -59,7 +60,7 @@ func (p *Podman) abilities(ctx context.Context, image string) (*abilities, error
 
 // probeKey names this start of the system, this user and this podman.
 func (p *Podman) probeKey() (string, error) {
-	boot, err := bootID()
+	boot, err := host.BootID()
 	if err != nil {
 		return "", err
 	}
@@ -100,7 +101,7 @@ func (p *Podman) try(ctx context.Context, image string) (*abilities, error) {
 		}
 	}
 	if first == nil {
-		return nil, &SetupError{Problem: "no OCI runtime is installed", Fix: "apt-get install runc"}
+		return nil, &host.SetupError{Problem: "no OCI runtime is installed", Fix: "apt-get install runc"}
 	}
 	return nil, fmt.Errorf("start a container: %w", first)
 }

@@ -1,129 +1,20 @@
 package container
 
 import (
-	"bufio"
 	"context"
 	_ "embed"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"foundry/pkg/environment/podman/host"
 	"foundry/pkg/environment/podman/index"
 )
-
-// oldest is the oldest podman that is known to work.
-const oldest = 4
-
-const fixPodman = "apt-get install podman runc uidmap mmdebstrap"
-
-// findPodman returns podman's path.
-func findPodman(ctx context.Context) (string, error) {
-	binary, err := exec.LookPath("podman")
-	if err != nil {
-		return "", &SetupError{Problem: "podman is not installed", Fix: fixPodman}
-	}
-	cmd := exec.CommandContext(ctx, binary, "--version")
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/", "CONTAINERS_CONF=/dev/null"}
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("ask podman for its version: %w", err)
-	}
-	major, text := parseVersion(string(out))
-	if major < oldest {
-		return "", &SetupError{
-			Problem: fmt.Sprintf("podman %s is too old, version %d or later is needed", text, oldest),
-			Fix:     "upgrade to Debian 12 or later and run: " + fixPodman,
-		}
-	}
-	return binary, nil
-}
-
-// Check tells in a moment whether Open has what it needs of this host: podman, and for an ordinary
-// user the right to more ids. What is missing is a *SetupError.
-func Check(ctx context.Context) error {
-	if _, err := findPodman(ctx); err != nil {
-		return err
-	}
-	return checkUser()
-}
-
-var versionPattern = regexp.MustCompile(`\b(\d+)\.\d+[^\s]*`)
-
-func parseVersion(out string) (major int, text string) {
-	m := versionPattern.FindStringSubmatch(out)
-	if m == nil {
-		return 0, strconv.Quote(strings.TrimSpace(out))
-	}
-	major, err := strconv.Atoi(m[1])
-	if err != nil {
-		return 0, m[0]
-	}
-	return major, m[0]
-}
-
-// checkUser finds out whether this user may have more user ids than its own (subuid(5)), without
-// which no package can be installed.
-func checkUser() error {
-	if os.Getuid() == 0 {
-		return nil
-	}
-	if _, err := exec.LookPath("newuidmap"); err != nil {
-		return &SetupError{Problem: "newuidmap is not installed, without it only root can use podman", Fix: "apt-get install uidmap"}
-	}
-	name := strconv.Itoa(os.Getuid())
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
-		found, err := hasRange(file, name, strconv.Itoa(os.Getuid()))
-		if err != nil {
-			return err
-		}
-		if !found {
-			return &SetupError{
-				Problem: fmt.Sprintf("user %s has no range of 65536 ids in %s", name, file),
-				Fix:     fmt.Sprintf("usermod --add-subuids 200000-265535 --add-subgids 200000-265535 %s (as root, with a range that is free)", name),
-			}
-		}
-	}
-	return nil
-}
-
-// hasRange tells whether file gives one of the names 65536 ids or more (subuid(5)).
-func hasRange(file string, names ...string) (bool, error) {
-	f, err := os.Open(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("read ranges of ids: %w", err)
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		fields := strings.Split(lines.Text(), ":")
-		if len(fields) != 3 {
-			continue
-		}
-		count, err := strconv.Atoi(fields[2])
-		if err != nil || count < 65536 {
-			continue
-		}
-		for _, name := range names {
-			if fields[0] == name {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
-}
 
 // configuration of podman, file name below the storage folder and content.
 var configuration = map[string]string{
@@ -218,7 +109,7 @@ func makeOwn(dir string) error {
 		return fmt.Errorf("look at run-time folder: %w", err)
 	}
 	if info.Mode&unix.S_IFMT != unix.S_IFDIR || int(info.Uid) != os.Getuid() || info.Mode&0o022 != 0 {
-		return &SetupError{
+		return &host.SetupError{
 			Problem: fmt.Sprintf("%s is not a folder that only this user can write to", dir),
 			Fix:     "remove it",
 		}
@@ -233,7 +124,7 @@ func (p *Podman) boot(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	boot, err := bootID()
+	boot, err := host.BootID()
 	if err != nil {
 		return err
 	}

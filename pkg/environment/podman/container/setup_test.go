@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"foundry/pkg/environment/podman/host"
 	"foundry/pkg/environment/podman/index"
 )
 
@@ -45,29 +46,11 @@ func TestOpenRefused(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := openTest(t, test.prepare(t))
-			var setup *SetupError
+			var setup *host.SetupError
 			if !errors.As(err, &setup) || !strings.Contains(err.Error(), test.want) || setup.Hint() == "" {
 				t.Errorf("error %v, want %q and a hint", err, test.want)
 			}
 		})
-	}
-}
-
-func TestHasRange(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "subuid")
-	if err := os.WriteFile(file, []byte("small:100000:1000\nfoundry:165536:65536\n1007:300000:65536\nbroken\nx:y:z\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct {
-		names []string
-		want  bool
-	}{{[]string{"foundry", "999"}, true}, {[]string{"other", "1007"}, true}, {[]string{"small", "1"}, false}, {[]string{"broken"}, false}, {[]string{"x"}, false}} {
-		if got, err := hasRange(file, test.names...); got != test.want || err != nil {
-			t.Errorf("hasRange(%v) = %v, %v; want %v", test.names, got, err, test.want)
-		}
-	}
-	if got, err := hasRange(file+".none", "foundry"); got || err != nil {
-		t.Errorf("without the file: %v, %v", got, err)
 	}
 }
 
@@ -79,7 +62,7 @@ func TestMakeOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{link, open, file} {
-		var setup *SetupError
+		var setup *host.SetupError
 		if err := makeOwn(path); !errors.As(err, &setup) {
 			t.Errorf("%s: error %v", path, err)
 		}

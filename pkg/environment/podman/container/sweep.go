@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"foundry/pkg/environment/podman/host"
 )
 
 // label marks a container with the process that started it.
@@ -26,11 +28,11 @@ const (
 
 // ownLabel says which process this is, in a way that no later process shares.
 func ownLabel() (string, error) {
-	boot, err := bootID()
+	boot, err := host.BootID()
 	if err != nil {
 		return "", err
 	}
-	start, err := startTime(os.Getpid())
+	start, err := host.StartTime(os.Getpid())
 	if err != nil {
 		return "", fmt.Errorf("read own start time: %w", err)
 	}
@@ -43,7 +45,7 @@ func dead(owner string) bool {
 	if len(fields) != 3 {
 		return false
 	}
-	boot, err := bootID()
+	boot, err := host.BootID()
 	if err != nil {
 		return false
 	}
@@ -54,7 +56,7 @@ func dead(owner string) bool {
 	if err != nil {
 		return false
 	}
-	start, err := startTime(pid)
+	start, err := host.StartTime(pid)
 	if errors.Is(err, os.ErrNotExist) {
 		return true
 	}

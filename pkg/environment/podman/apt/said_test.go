@@ -1,12 +1,9 @@
-package podman
+package apt
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"foundry/pkg/environment"
 )
 
 // What apt 2.6 has said.
@@ -43,7 +40,7 @@ E: Unable to correct problems, you have held broken packages.
 
 func TestForesee(t *testing.T) {
 	before := []string{"bzip2:amd64=1.0.8-5+b1", "libc6:amd64=2.36-9", "tzdata:all=2024a-0+deb12u1", "dash:amd64=0.5"}
-	after, installs := foresee(before, saidSimulation, "amd64")
+	after, installs := Foresee(before, saidSimulation, "amd64")
 	wantAfter := []string{
 		"autoconf:all=2.71-3", "dash:amd64=0.5", "libc6:amd64=2.36-9+deb12u14", "libc6:i386=2.36-9+deb12u14", "tzdata:all=2025b-0+deb12u1",
 	}
@@ -71,7 +68,7 @@ func TestUnsatisfiable(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := unsatisfiable(test.said)
+			got := Unsatisfiable(test.said)
 			if test.want == nil {
 				if got != nil {
 					t.Errorf("%v, want nil", got)
@@ -93,45 +90,10 @@ func FuzzApt(f *testing.F) {
 		f.Add(said)
 	}
 	f.Fuzz(func(t *testing.T, said string) {
-		foresee([]string{"dash:amd64=1"}, said, "amd64")
-		if problem := unsatisfiable(said); problem != nil && problem.Error() == "" {
+		Foresee([]string{"dash:amd64=1"}, said, "amd64")
+		if problem := Unsatisfiable(said); problem != nil && problem.Error() == "" {
 			t.Error("an error without text")
 		}
-		lastError(said)
+		LastError(said)
 	})
-}
-
-func TestReleaseFolder(t *testing.T) {
-	for _, test := range []struct{ uri, suite, want string }{
-		{"http://deb.debian.org/debian", "bookworm", "http://deb.debian.org/debian/dists/bookworm/"},
-		{"http://deb.debian.org/debian/", "bookworm", "http://deb.debian.org/debian/dists/bookworm/"},
-		{"http://security.debian.org", "bookworm-security", "http://security.debian.org/dists/bookworm-security/"},
-		{"http://x", "bookworm/updates", "http://x/dists/bookworm/updates/"},
-		{"http://x/a", "./", "http://x/a/"},
-		{"http://x/a", "/", "http://x/a/"},
-		{"http://x/a", "b/c/", "http://x/a/b/c/"},
-		{"file:/srv/x", "stable", "file:/srv/x/dists/stable/"},
-	} {
-		if got := releaseFolder(environment.SourceList{URI: test.uri, Suite: test.suite}); got != test.want {
-			t.Errorf("releaseFolder(%q, %q) = %q, want %q", test.uri, test.suite, got, test.want)
-		}
-	}
-}
-
-// TestCheckURI wants no word of a password or token in an error, however the URI is written.
-func TestCheckURI(t *testing.T) {
-	for _, uri := range []string{"http://deb.debian.org/debian", "https://x:8080/a%40b", "file:/srv/debian", "file:///srv/debian"} {
-		if err := checkURI(uri); err != nil {
-			t.Errorf("%s: %v", uri, err)
-		}
-	}
-	for _, uri := range []string{
-		"http://x/a b", "http://x/[a]", "http:///debian", "ftp://x/debian", "file:debian", "http://x/%zz", "",
-		"http://ann:hunter2@x/debian", "http://hunter2@x/debian", "http://ann:hunter2@x:y/debian", "http://ann:hunter2/@x/debian",
-		"http://ann:hunter2%zz@x/debian", "http://ann:hunter2 @x/debian", "ann:hunter2@x/debian", "http://x/debian?token=hunter2", "http://x/debian#hunter2",
-	} {
-		if err := checkURI(uri); err == nil || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%s: %v", uri, err)
-		}
-	}
 }

@@ -1,4 +1,4 @@
-package podman
+package apt
 
 import (
 	"testing"
@@ -66,7 +66,7 @@ func TestAbsent(t *testing.T) {
 		{"Nonsense", "none (", []string{"none"}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, absent(test.depends, test.missing, saidShowpkg)); diff != "" {
+			if diff := cmp.Diff(test.want, Absent(test.depends, test.missing, saidShowpkg)); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
@@ -74,7 +74,7 @@ func TestAbsent(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	if diff := cmp.Diff([]string{"a", "b", "c"}, names("b (>= 1) | c, a:any, b")); diff != "" {
+	if diff := cmp.Diff([]string{"a", "b", "c"}, Names("b (>= 1) | c, a:any, b")); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

@@ -1,4 +1,4 @@
-package podman
+package host
 
 import (
 	"bytes"
@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"foundry/pkg/environment"
 )
 
 // binfmt is where the kernel lists what runs programs of other architectures
@@ -31,11 +29,9 @@ var programs = map[string]struct {
 	"mips64el": {2, 1, [2]byte{8}}, "loong64": {2, 1, [2]byte{2, 1}},
 }
 
-// CheckArchitecture tells in a moment whether programs of an architecture run on this host,
-// themselves or through qemu-user. What is missing is a *SetupError.
-func CheckArchitecture(arch string) error {
-	return checkArchitecture(environment.HostArchitecture(), arch, binfmt)
-}
+// CheckArchitecture tells in a moment whether programs of the architecture arch run on this host, whose
+// own is native, themselves or through qemu-user. What is missing is a *SetupError.
+func CheckArchitecture(native, arch string) error { return checkArchitecture(native, arch, binfmt) }
 
 func checkArchitecture(host, arch, folder string) error {
 	program, known := programs[arch]

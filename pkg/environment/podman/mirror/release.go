@@ -1,4 +1,6 @@
-package podman
+// Package mirror looks at the Release files of repositories: only whether they have changed, with one
+// conditional question each, all at once.
+package mirror
 
 import (
 	"context"
@@ -26,8 +28,20 @@ const maxRelease = 32 << 20
 // releaseTimeout is how long a mirror may take to answer.
 const releaseTimeout = 30 * time.Second
 
-// A release is what a source's Release file was when it was looked at.
-type release struct {
+// Kind is that of the values that a Client remembers in its index.
+const Kind = "releases"
+
+// A Client asks mirrors. It may be used concurrently.
+type Client struct {
+	index *index.Folder
+	http  *http.Client
+}
+
+// New makes a Client that remembers in folder what mirrors have answered.
+func New(folder *index.Folder) *Client { return &Client{folder, newHTTP()} }
+
+// A Release is what a source's Release file was when it was looked at.
+type Release struct {
 	URL      string `json:"url"`
 	ETag     string `json:"etag,omitempty"`
 	Modified string `json:"modified,omitempty"` // the Last-Modified header
@@ -38,15 +52,15 @@ type release struct {
 // proxy is the key of a context's value: the URL of the proxy that mirrors are asked through.
 type proxy struct{}
 
-// lookAt looks at the Release files of all sources at once. Nothing is verified here: the hashes
+// LookAt looks at the Release files of all sources at once. Nothing is verified here: the hashes
 // only tell whether anything has changed, what is installed is verified by apt.
-func (e *Engine) lookAt(ctx context.Context, sources []environment.SourceList, through string) ([]release, error) {
+func (c *Client) LookAt(ctx context.Context, sources []environment.SourceList, through string) ([]Release, error) {
 	ctx = context.WithValue(ctx, proxy{}, through)
-	found := make([]release, len(sources))
+	found := make([]Release, len(sources))
 	group, ctx := errgroup.WithContext(ctx)
 	for n, source := range sources {
 		group.Go(func() error {
-			r, err := e.release(ctx, source)
+			r, err := c.release(ctx, source)
 			if err != nil {
 				return fmt.Errorf("read release %s of %s: %w", source.Suite, source.URI, err)
 			}
@@ -59,14 +73,14 @@ func (e *Engine) lookAt(ctx context.Context, sources []environment.SourceList, t
 
 // release looks at InRelease or, where a repository has none, at Release. It is empty for an optional
 // source that is not there.
-func (e *Engine) release(ctx context.Context, source environment.SourceList) (release, error) {
-	look := e.askRelease
+func (c *Client) release(ctx context.Context, source environment.SourceList) (Release, error) {
+	look := c.askRelease
 	if strings.HasPrefix(source.URI, "file:") {
 		look = findRelease
 	}
 	r, err := look(ctx, releaseFolder(source))
 	if source.Optional && errors.Is(err, environment.ErrNoRelease) {
-		return release{}, nil
+		return Release{}, nil
 	}
 	return r, err
 }
@@ -89,7 +103,7 @@ const (
 	plainRelease = "Release"
 )
 
-func findRelease(ctx context.Context, folder string) (release, error) {
+func findRelease(ctx context.Context, folder string) (Release, error) {
 	r, err := readRelease(ctx, folder+inRelease)
 	if errors.Is(err, environment.ErrNoRelease) {
 		r, err = readRelease(ctx, folder+plainRelease)
@@ -98,51 +112,51 @@ func findRelease(ctx context.Context, folder string) (release, error) {
 }
 
 // askRelease asks a mirror one question while nothing has changed, also where there is no InRelease.
-func (e *Engine) askRelease(ctx context.Context, folder string) (release, error) {
-	var known, plain release
-	if e.index.Load(releases, index.Digest(folder+plainRelease), &known) && known.Alone {
-		r, err := e.fetchRelease(ctx, folder+plainRelease)
+func (c *Client) askRelease(ctx context.Context, folder string) (Release, error) {
+	var known, plain Release
+	if c.index.Load(Kind, index.Digest(folder+plainRelease), &known) && known.Alone {
+		r, err := c.fetchRelease(ctx, folder+plainRelease)
 		if err == nil && r.SHA256 == known.SHA256 || err != nil && !errors.Is(err, environment.ErrNoRelease) {
 			return r, err
 		}
 		plain = r
 	}
-	r, err := e.fetchRelease(ctx, folder+inRelease)
+	r, err := c.fetchRelease(ctx, folder+inRelease)
 	if !errors.Is(err, environment.ErrNoRelease) {
 		if known.Alone {
-			err = errors.Join(err, e.index.Forget(releases, index.Digest(folder+plainRelease)))
+			err = errors.Join(err, c.index.Forget(Kind, index.Digest(folder+plainRelease)))
 		}
 		return r, err
 	}
 	if plain.SHA256 == "" {
-		plain, err = e.fetchRelease(ctx, folder+plainRelease)
+		plain, err = c.fetchRelease(ctx, folder+plainRelease)
 		if err != nil {
-			return release{}, err
+			return Release{}, err
 		}
 	}
 	plain.Alone = true
-	return plain, e.index.Save(releases, index.Digest(folder+plainRelease), plain)
+	return plain, c.index.Save(Kind, index.Digest(folder+plainRelease), plain)
 }
 
-func readRelease(_ context.Context, location string) (release, error) {
-	path, err := filePath(location)
+func readRelease(_ context.Context, location string) (Release, error) {
+	path, err := FilePath(location)
 	if err != nil {
-		return release{}, err
+		return Release{}, err
 	}
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return release{}, environment.ErrNoRelease
+		return Release{}, environment.ErrNoRelease
 	}
 	if err != nil {
-		return release{}, err
+		return Release{}, err
 	}
 	defer f.Close()
 	sum, err := hashRelease(f)
-	return release{URL: location, SHA256: sum}, err
+	return Release{URL: location, SHA256: sum}, err
 }
 
-// filePath is the folder or file that a file URI names.
-func filePath(uri string) (string, error) {
+// FilePath is the folder or file that a file URI names.
+func FilePath(uri string) (string, error) {
 	u, err := url.Parse(uri)
 	if err != nil {
 		return "", err
@@ -158,17 +172,17 @@ func filePath(uri string) (string, error) {
 }
 
 // fetchRelease asks the mirror whether the file has changed since it was looked at last.
-func (e *Engine) fetchRelease(ctx context.Context, location string) (release, error) {
+func (c *Client) fetchRelease(ctx context.Context, location string) (Release, error) {
 	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, location, nil)
 	if err != nil {
-		return release{}, err
+		return Release{}, err
 	}
 	request.Header.Set("User-Agent", "foundry")
 	key := index.Digest(location)
-	var last release
-	if e.index.Load(releases, key, &last) && last.URL == location {
+	var last Release
+	if c.index.Load(Kind, key, &last) && last.URL == location {
 		if last.ETag != "" {
 			request.Header.Set("If-None-Match", last.ETag)
 		}
@@ -176,9 +190,9 @@ func (e *Engine) fetchRelease(ctx context.Context, location string) (release, er
 			request.Header.Set("If-Modified-Since", last.Modified)
 		}
 	}
-	response, err := e.client.Do(request)
+	response, err := c.http.Do(request)
 	if err != nil {
-		return release{}, err
+		return Release{}, err
 	}
 	defer response.Body.Close()
 	switch response.StatusCode {
@@ -187,21 +201,21 @@ func (e *Engine) fetchRelease(ctx context.Context, location string) (release, er
 		if last.SHA256 != "" {
 			return last, nil
 		}
-		return release{}, errors.New("mirror says that an unknown file is unchanged")
+		return Release{}, errors.New("mirror says that an unknown file is unchanged")
 	case http.StatusNotFound, http.StatusForbidden, http.StatusGone: // S3 says forbidden
-		return release{}, environment.ErrNoRelease
+		return Release{}, environment.ErrNoRelease
 	default:
-		return release{}, fmt.Errorf("mirror answers %s", response.Status)
+		return Release{}, fmt.Errorf("mirror answers %s", response.Status)
 	}
 	sum, err := hashRelease(response.Body)
 	if err != nil {
-		return release{}, err
+		return Release{}, err
 	}
-	r := release{URL: location, ETag: response.Header.Get("ETag"), Modified: response.Header.Get("Last-Modified"), SHA256: sum}
+	r := Release{URL: location, ETag: response.Header.Get("ETag"), Modified: response.Header.Get("Last-Modified"), SHA256: sum}
 	r.Alone = last.Alone
 	if r != last {
-		if err := e.index.Save(releases, key, r); err != nil {
-			return release{}, err
+		if err := c.index.Save(Kind, key, r); err != nil {
+			return Release{}, err
 		}
 	}
 	return r, nil
@@ -221,9 +235,9 @@ func hashRelease(r io.Reader) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// newClient is a client that neither this host's proxy nor its cookies have a part in; the proxy is
+// newHTTP is a client that neither this host's proxy nor its cookies have a part in; the proxy is
 // that of the request's context.
-func newClient() *http.Client {
+func newHTTP() *http.Client {
 	transport := &http.Transport{
 		Proxy: func(r *http.Request) (*url.URL, error) {
 			through, ok := r.Context().Value(proxy{}).(string)

@@ -1,25 +1,14 @@
-package podman
+package apt
 
 import (
-	"context"
 	"slices"
 	"strings"
 
 	"foundry/pkg/debian"
-	"foundry/pkg/environment"
 )
 
-// Key implements environment.Provisioner.
-func (e *Engine) Key(ctx context.Context, request environment.Request) (string, error) {
-	p, err := e.plan(ctx, request)
-	if err != nil {
-		return "", err
-	}
-	return p.key, nil
-}
-
-// names are those of the packages in relations, each once.
-func names(relations string) []string {
+// Names are those of the packages in relations, each once.
+func Names(relations string) []string {
 	parsed, err := debian.ParseRelations(relations)
 	if err != nil {
 		return nil // apt says what is wrong with them
@@ -34,10 +23,10 @@ func names(relations string) []string {
 	return slices.Compact(all)
 }
 
-// absent returns those of depends for which nothing is available in a version that would do,
+// Absent returns those of depends for which nothing is available in a version that would do,
 // provided that these are all that apt has complained of. available is what apt-cache showpkg says
 // of their names.
-func absent(depends string, missing []string, available string) (all []string) {
+func Absent(depends string, missing []string, available string) (all []string) {
 	parsed, err := debian.ParseRelations(depends)
 	if err != nil {
 		return nil
