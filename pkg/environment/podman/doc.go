@@ -1,11 +1,9 @@
 // Package podman makes environments and runs instances of them with podman(1), rootless or as
 // root. It implements environment.Provisioner and environment.Runtime.
 //
-// What the host can do is found out, not assumed: which OCI runtime starts a container, which
-// storage driver works, which limits the control groups enforce. The answers are kept for as long
-// as the host is up. Nothing of the host's or the user's own podman configuration is read, and
-// images and containers live in a storage of their own below the cache folder, so nothing that
-// somebody does with podman by hand is touched or disturbs.
+// Images and containers live in a storage of their own below the cache folder, so nothing that
+// somebody does with podman by hand is touched or disturbs. Nothing of how the host is set up has a
+// part in an image: no configuration, keys, proxies, locale or umask.
 //
 // # Images
 //
@@ -18,15 +16,18 @@
 // The answer to a request is remembered together with the SHA-256 of the Release files of all its
 // sources. As long as those are unchanged the same request is answered without starting anything.
 //
-// # Instances
+// A base whose release has changed serves until Tend has made it anew, with low priority, so no
+// package waits for that. Within a limit of disk, Tend removes what has not been used for longest,
+// but never an image that is in use, by a lock that ends with its process, or that is promised: the
+// answer to a request stays until it has been run or for three days, what has been used for an hour.
 //
-// The script of an instance is run by a shell that is process 1 of the instance. Its output comes
-// through a pipe of its own, so nothing of it is buffered, lost or put in another order. Another
-// pipe is held open by this process: when it closes, because the context has ended or this process
-// was killed, process 1 kills everything in the instance, and the instance removes itself.
+// # Packages
+//
+// Package container calls podman, mirror looks at Release files, apt reads what apt says, oci carries
+// images between hosts, index holds what is remembered and the locks, host tells what this host can do.
 //
 // # Folders
 //
 //	<cache>/containers     podman's storage, configuration and run-time state
-//	<cache>/environments   remembered answers, Release files' hashes, locks
+//	<cache>/environments   remembered answers, Release files' hashes, times of use, locks
 package podman
