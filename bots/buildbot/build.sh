@@ -4,9 +4,10 @@
 # the build with, or empty), MIN_FREE (bytes of free space below which a disk is full) and FULL (the
 # exit status for that), OPTIONS and PROFILES, KEEP (a regular expression of further files of the
 # tree to keep, or empty) and MAX_KEEP (bytes that these may have).
+# LC_COLLATE is what dpkg-buildpackage --sanitize-env sets, which older releases lack.
 as_build() {
 	setpriv --reuid=build --regid=build --init-groups --no-new-privs $WRAP \
-		/usr/bin/env -i PATH="$PATH:/usr/games" LC_ALL=C.UTF-8 HOME=/nonexistent USER=build LOGNAME=build \
+		/usr/bin/env -i PATH="$PATH:/usr/games" LC_ALL=C.UTF-8 LC_COLLATE=C.UTF-8 HOME=/nonexistent USER=build LOGNAME=build \
 		SHELL=/bin/sh DEB_BUILD_OPTIONS="$OPTIONS" "$@"
 }
 stage() { echo "$1" >/out/.stage; }
@@ -43,7 +44,7 @@ as_build dpkg-source --no-copy -x "$DSC" "$TREE" || refuse 'dpkg-source cannot u
 stage build
 cd "$TREE"
 status=0
-as_build dpkg-buildpackage --sanitize-env -us -uc --build="$BUILD" ${PROFILES:+--build-profiles="$PROFILES"} --changes-option="-DDistribution=$DISTRIBUTION" || status=$?
+as_build dpkg-buildpackage -us -uc --build="$BUILD" ${PROFILES:+--build-profiles="$PROFILES"} --changes-option="-DDistribution=$DISTRIBUTION" || status=$?
 cd /
 # Nothing of the build may alter its results from here on.
 as_build /bin/sh -c 'kill -KILL -1' || true

@@ -1,6 +1,6 @@
 // Buildbot builds source packages: for each it starts a throw-away instance of the environment that
-// provisionbot has made, without network, streams the log while the build runs, and keeps exactly
-// the files that the .changes lists.
+// provisionbot has made, without network unless the package's policy asks for it, streams the log while
+// the build runs, and keeps exactly the files that the .changes lists and those that the policy names.
 //
 // It watches provisions of its architecture and publishes builds. Everything that comes out of a
 // build is taken for hostile: names, sizes, hashes and kinds of files are checked before anything
@@ -28,8 +28,9 @@ func definition() bot.Definition {
 		Long: `Buildbot builds source packages in throw-away instances of the environments that provisionbot makes.
 
 A build has no network, no more than the build dependencies, a user of its own and a read-only root
-file system. Its log can be read while it runs: "foundry logs". What the .changes lists is kept, all
-else vanishes with the instance.`,
+file system. Its log can be read while it runs: "foundry logs". What the .changes lists is kept, and so are the
+"outputs" of debian/foundry.toml; all else vanishes with the instance. A package whose debian/foundry.toml says
+"network = true" has the host's network, unless --network never is given.`,
 		Example: `  buildbot
   buildbot --arch i386 --endpoint pub/buildbot_i386 --jobs 2 --parallel 4
   buildbot --timeout 12h --memory 16G --cpus 8`,
