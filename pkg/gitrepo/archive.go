@@ -3,12 +3,16 @@ package gitrepo
 import (
 	"archive/tar"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"foundry/pkg/gitrepo/git"
 )
@@ -113,7 +117,6 @@ func (m *Mirror) archiveOne(ctx context.Context, commit, prefix, attributes stri
 	if err != nil {
 		return fmt.Errorf("make view of mirror: %w", err)
 	}
-	defer os.RemoveAll(view)
 	_, err = git.Run{Dir: view, Stdout: w, Args: []string{"archive", "--format=tar", "--prefix=" + prefix, commit}}.Do(ctx)
 	if err != nil && ctx.Err() == nil && !m.Has(ctx, commit) {
 		return git.ErrNoCommit
@@ -121,13 +124,10 @@ func (m *Mirror) archiveOne(ctx context.Context, commit, prefix, attributes stri
 	return err
 }
 
-// view makes a repository with the mirror's objects and nothing else: what the mirror has of branches, tags and
+// view returns a repository with the mirror's objects and nothing else: what the mirror has of branches, tags and
 // history depends on what was asked of it, and would come in where files of the commit ask for it (export-subst).
+// There is one in the mirror for each kind of attributes, made once.
 func (m *Mirror) view(attributes string, digits int) (string, error) {
-	dir, err := os.MkdirTemp("", "gitrepo-view-")
-	if err != nil {
-		return "", err
-	}
 	// How short git makes a hash would depend on the number of objects.
 	config := "[core]\n\tbare = true\n\tabbrev = 7\n\trepositoryformatversion = "
 	if digits == 64 {
@@ -135,8 +135,24 @@ func (m *Mirror) view(attributes string, digits int) (string, error) {
 	} else {
 		config += "0\n"
 	}
-	if err := os.Mkdir(filepath.Join(dir, "refs"), 0o700); err != nil {
-		return "", errors.Join(err, os.RemoveAll(dir))
+	sum := sha256.Sum256([]byte(config + attributes))
+	views := filepath.Join(m.Dir(), "foundry-views")
+	view := filepath.Join(views, hex.EncodeToString(sum[:4]))
+	if _, err := os.Stat(view); err == nil {
+		return view, nil
+	}
+	if err := os.Mkdir(views, 0o700); errors.Is(err, fs.ErrNotExist) {
+		return "", git.ErrNoCommit // nothing was ever fetched
+	} else if err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	fresh, err := os.MkdirTemp(views, "new-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(fresh)
+	if err := os.Mkdir(filepath.Join(fresh, "refs"), 0o700); err != nil {
+		return "", err
 	}
 	for _, file := range []struct{ name, text string }{
 		{"HEAD", "ref: refs/heads/none\n"},
@@ -144,13 +160,17 @@ func (m *Mirror) view(attributes string, digits int) (string, error) {
 		{"info/attributes", attributes},
 		{"objects/info/alternates", filepath.Join(m.Dir(), "objects") + "\n"},
 	} {
-		path := filepath.Join(dir, file.name)
+		path := filepath.Join(fresh, file.name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return "", errors.Join(err, os.RemoveAll(dir))
+			return "", err
 		}
 		if err := os.WriteFile(path, []byte(file.text), 0o600); err != nil {
-			return "", errors.Join(err, os.RemoveAll(dir))
+			return "", err
 		}
 	}
-	return dir, nil
+	err = os.Rename(fresh, view)
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) {
+		err = nil // another was faster
+	}
+	return view, err
 }
