@@ -108,15 +108,6 @@ func (f *Folder) Forget(kind, key string) error {
 	return nil
 }
 
-// Saved is when the value was remembered, the zero time when there is none.
-func (f *Folder) Saved(kind, key string) time.Time {
-	info, err := os.Stat(f.path(kind, key))
-	if err != nil {
-		return time.Time{}
-	}
-	return info.ModTime()
-}
-
 // Keys are those of all values of a kind.
 func (f *Folder) Keys(kind string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(f.dir, kind))
