@@ -20,19 +20,19 @@ import (
 
 // options are provisionbot's own flags.
 type options struct {
-	Arch          string
-	Bases         []string
-	Mirror        string
-	MirrorKeyring string
-	Repositories  []string
-	Keyrings      []string
-	Self          string
-	SelfKeyring   string
-	Alternatives  bool
-	ShareImages   string
-	Components    string
-	Proxy         string
-	ImageLimit    string
+	Arch             string
+	Bases            []string
+	Mirror           string
+	MirrorKeyring    string
+	Repositories     []string
+	Keyrings         []string
+	Self             string
+	SelfKeyring      string
+	FirstAlternative bool
+	ShareImages      string
+	Components       string
+	Proxy            string
+	ImageLimit       string
 
 	DependencyWait  time.Duration
 	DependencyGrace time.Duration
@@ -54,7 +54,7 @@ func (o *options) declare(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&o.Keyrings, "keyring", nil, "OpenPGP keyring `file`: one for all --repository, or one for each in the same order")
 	fs.StringVar(&o.Self, "self", "", "the apt repository that is being published, `'FOLDER|URI [COMPONENT…]'`: packages may build-depend on what is in it (component: main)")
 	fs.StringVar(&o.SelfKeyring, "self-keyring", "", "OpenPGP keyring `file` that verifies --self (default: FOLDER/NAME.asc, as distbot makes it)")
-	fs.BoolVar(&o.Alternatives, "resolve-alternatives", false, "let any alternative of a build dependency do (default: the first alone, as the builders of Debian do)")
+	fs.BoolVar(&o.FirstAlternative, "first-alternative", false, "of build dependencies with alternatives let the first alone do, as the builders of Debian (default: the first that can be satisfied)")
 	fs.DurationVar(&o.DependencyWait, "dependency-wait", 24*time.Hour, "how long a package waits for a build dependency that another one on its way may bring; 0 for not at all")
 	fs.DurationVar(&o.DependencyGrace, "dependency-grace", 2*time.Minute, "how long it waits for one that nothing on its way brings")
 	fs.StringVar(&o.ShareImages, "share-images", "auto", "put images into the artifact store for buildbots on other hosts: auto (unless the bus is on this host), always or never")

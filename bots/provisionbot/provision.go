@@ -125,7 +125,7 @@ func (p *provisioner) request(source *message.Source, answer *message.Provision)
 	if err != nil {
 		return r, err
 	}
-	if !p.Alternatives {
+	if p.FirstAlternative {
 		positive = firstAlternatives(positive)
 	}
 	negative, err := p.reduce("Build-Conflicts", conflicts, source.Profiles)
@@ -142,7 +142,7 @@ func (p *provisioner) reduce(field string, relations, profiles []string) (debian
 }
 
 // firstAlternatives keeps the first alternative of each relation, and those that follow of the same
-// package, as sbuild does: what is built must not depend on what else an archive has that day.
+// package, as sbuild does for Debian: what is built there must not depend on what else the archive has that day.
 func firstAlternatives(relations debian.Relations) debian.Relations {
 	first := make(debian.Relations, len(relations))
 	for i, entry := range relations {

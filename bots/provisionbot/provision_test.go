@@ -113,9 +113,9 @@ func TestRequest(t *testing.T) {
 		arch, indep        bool
 		depends, conflicts string
 	}{
-		{"Both", true, true, "debhelper-compat (= 13), libfoo-dev, a, d (<< 2) | d (>= 3), arch-only, indep-only", "bad, bad-arch, bad-indep"},
-		{"Arch", true, false, "debhelper-compat (= 13), libfoo-dev, a, d (<< 2) | d (>= 3), arch-only", "bad, bad-arch"},
-		{"Indep", false, true, "debhelper-compat (= 13), libfoo-dev, a, d (<< 2) | d (>= 3), indep-only", "bad, bad-indep"},
+		{"Both", true, true, "debhelper-compat (= 13), libfoo-dev, a | c, d (<< 2) | d (>= 3) | e, arch-only, indep-only", "bad, bad-arch, bad-indep"},
+		{"Arch", true, false, "debhelper-compat (= 13), libfoo-dev, a | c, d (<< 2) | d (>= 3) | e, arch-only", "bad, bad-arch"},
+		{"Indep", false, true, "debhelper-compat (= 13), libfoo-dev, a | c, d (<< 2) | d (>= 3) | e, indep-only", "bad, bad-indep"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			want.Depends, want.Conflicts = test.depends, test.conflicts
@@ -125,9 +125,9 @@ func TestRequest(t *testing.T) {
 			}
 		})
 	}
-	p.Alternatives = true
-	if got, err := p.request(source, &message.Provision{Arch: true}); err != nil || !strings.Contains(got.Depends, "a | c, d (<< 2) | d (>= 3) | e") {
-		t.Errorf("with all alternatives: %q, %v", got.Depends, err)
+	p.FirstAlternative = true
+	if got, err := p.request(source, &message.Provision{Arch: true}); err != nil || !strings.Contains(got.Depends, " a, d (<< 2) | d (>= 3), arch-only") {
+		t.Errorf("with the first alternative: %q, %v", got.Depends, err)
 	}
 	if p.sources[0].Suite != codenameToken+"-extra" {
 		t.Error("the template of the suite has changed")

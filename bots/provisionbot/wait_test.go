@@ -194,7 +194,7 @@ func TestCircles(t *testing.T) {
 func TestNoCircle(t *testing.T) {
 	t.Parallel()
 	p := newPark(t)
-	p.start("--dependency-grace", "1h", "--resolve-alternatives")
+	p.start("--dependency-grace", "1h")
 	c := p.push("c", "")
 	p.ready(c, false)
 	a, b := p.push("a", "libb | libc"), p.push("b", "liba")
