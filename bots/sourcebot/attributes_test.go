@@ -14,7 +14,7 @@ func TestFilesOfAllKinds(t *testing.T) {
 		"with space": "x\n", "a'b\"c": "x\n", "tab\there": "x\n", "caf\xe9": "latin\n", strings.Repeat("long/", 60) + "x": "x\n", "debian/copyright": "Grüße\n", "debian/crlf": "x\r\n", "debian/link": "-> rules", "run": "#!/bin/sh\n",
 	}
 	binaries := map[string]string{"debian/logo.png": "\x89PNG\x00\xff", "debian/source/include-binaries": "debian/logo.png\n"}
-	testLayouts(t, map[string]layout{
+	testLayouts(t, map[string]kept{
 		"native": {build: func(r *repo) {
 			r.write(hello("1:1.0", "3.0 (native)", with(odd, binaries)))
 			r.commit()
@@ -68,7 +68,7 @@ func TestAttributes(t *testing.T) {
 	}
 	altered := map[string]string{"run.bat": "echo\r\nexit\r\n", "hello.c": "int main(void) { return 1; }\n", "tests/a.c": "", ".gitattributes": ""}
 	gz := []string{"hello_1.0-1.debian.tar.xz", "hello_1.0.orig.tar.gz"}
-	testLayouts(t, map[string]layout{
+	testLayouts(t, map[string]kept{
 		"tag":                {build: func(r *repo) { tagged(r, nil) }, tree: altered, log: "left out"},
 		"tarball of a forge": {build: archived, names: gz, tree: altered},
 		"tarball with everything": {build: func(r *repo) {

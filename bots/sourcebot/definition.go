@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"foundry/bots/internal/orig"
 	"foundry/bots/internal/policy"
-	"foundry/bots/internal/sourcepackage"
 	"foundry/pkg/bot"
 	"foundry/pkg/debian"
 	"foundry/pkg/message"
@@ -143,8 +143,8 @@ func (o *options) check() error {
 	if a := debian.Architecture(o.indep); !a.Known() {
 		return bot.Usage(fmt.Sprintf("--indep-architecture %q: not an architecture", o.indep), "dpkg-architecture -L lists them")
 	}
-	if o.compression != "" && !slices.Contains(sourcepackage.Compressions(), o.compression) {
-		return bot.Usage(fmt.Sprintf("--compression %q: unknown", o.compression), "one of "+strings.Join(sourcepackage.Compressions(), ", "))
+	if o.compression != "" && !slices.Contains(orig.Compressions(), o.compression) {
+		return bot.Usage(fmt.Sprintf("--compression %q: unknown", o.compression), "one of "+strings.Join(orig.Compressions(), ", "))
 	}
 	for flag, words := range map[string][]string{"--build-profile": o.profiles, "--build-option": o.buildOptions} {
 		if len(words) > policy.MaxWords {

@@ -24,7 +24,7 @@ func TestUpstreamOfFolders(t *testing.T) {
 	gz := []string{"hello_1.0-1.debian.tar.xz", "hello_1.0.orig.tar.gz"}
 	patched := map[string]string{"hello.c": "int main(void) { return 1; }\n", "doc/read.me": "hello\n"}
 	theirs := map[string]string{"debian/control": "not ours\n", "debian/theirs": "x\n"}
-	testLayouts(t, map[string]layout{
+	testLayouts(t, map[string]kept{
 		"beside the repository":    {build: merged("../hello_1.0.orig.tar.xz"), log: "from folder"},
 		"bz2":                      {build: merged("../hello_1.0.orig.tar.bz2"), names: []string{"hello_1.0-1.debian.tar.xz", "hello_1.0.orig.tar.bz2"}},
 		"in a folder that is told": {build: merged("../elsewhere/hello_1.0.orig.tar.gz"), args: []string{"--tarballs", "REPO/../nothing", "--tarballs", "REPO/../elsewhere"}, names: gz, log: "nothing is passed over"},

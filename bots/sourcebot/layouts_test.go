@@ -12,8 +12,8 @@ import (
 	"foundry/pkg/message"
 )
 
-// layout is a repository as a maintainer keeps it, and the source package that it must become.
-type layout struct {
+// kept is a repository as a maintainer keeps it, and the source package that it must become.
+type kept struct {
 	build func(r *repo) // leaves the packaging on the current branch
 	args  []string
 	names []string          // of the files, without the .dsc; nil: those of format 3.0 (quilt)
@@ -85,7 +85,7 @@ var fix = map[string]string{
 	"debian/patches/fix.patch": "--- a/hello.c\n+++ b/hello.c\n@@ -1 +1 @@\n-int main(void) { return 0; }\n+int main(void) { return 1; }\n",
 }
 
-func testLayouts(t *testing.T, layouts map[string]layout) {
+func testLayouts(t *testing.T, layouts map[string]kept) {
 	t.Helper()
 	for name, test := range layouts {
 		t.Run(name, func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestUpstreamOfHistory(t *testing.T) {
 		}
 	}
 	mangled := []string{"hello_1.0~rc1-2.debian.tar.xz", "hello_1.0~rc1.orig.tar.xz"}
-	testLayouts(t, map[string]layout{
+	testLayouts(t, map[string]kept{
 		"default tag":            {build: tag("", "upstream/1.0_rc1"), names: mangled, log: "from tag upstream/1.0_rc1"},
 		"tag v":                  {build: tag("", "v1.0_rc1"), names: mangled, log: "from tag v1.0_rc1"},
 		"plain tag":              {build: tag("", "1.0_rc1"), names: mangled, log: "from tag 1.0_rc1"},
@@ -252,7 +252,7 @@ func TestSubmodules(t *testing.T) {
 		r.git("commit", "--quiet", "-m", "x")
 	}
 	gz := []string{"hello_1.0-1.debian.tar.xz", "hello_1.0.orig.tar.gz"}
-	testLayouts(t, map[string]layout{
+	testLayouts(t, map[string]kept{
 		"native": {build: func(r *repo) {
 			submodule(r)
 			r.write(hello("1.0", "3.0 (native)", nil))
@@ -331,14 +331,14 @@ func TestRevisionsShareOrig(t *testing.T) {
 			r.write(map[string]string{"debian/changelog": top + hello("1.0-1", "", nil)["debian/changelog"]})
 			r.env = append(r.env, "GIT_COMMITTER_DATE=2026-11-21T01:00:00Z")
 			second := newBench(t, "--codename", "bookworm", "--allow-unsigned").mustMake(r, "main", r.commit())[0]
-			if diff := cmp.Diff(orig(first), orig(second)); diff != "" {
+			if diff := cmp.Diff(origs(first), origs(second)); diff != "" {
 				t.Errorf("-first +second:\n%s", diff)
 			}
 		})
 	}
 }
 
-func orig(s *message.Source) (all []message.Artifact) {
+func origs(s *message.Source) (all []message.Artifact) {
 	for _, f := range s.Files {
 		if strings.Contains(f.Name, ".orig") {
 			all = append(all, f)

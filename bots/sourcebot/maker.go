@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"foundry/bots/internal/layout"
+	"foundry/bots/internal/orig"
 	"foundry/bots/internal/sourcepackage"
 	"foundry/pkg/bot"
 	"foundry/pkg/debian"
@@ -118,19 +120,19 @@ func (m *maker) checkout(ctx context.Context) (string, error) {
 
 // upstream puts the orig tarballs into work, if the package has any, and returns how trees of the commit fit
 // to them, and a tree. Submodules are part of it unless they come in tarballs.
-func (m *maker) upstream(ctx context.Context, t *sourcepackage.Runner, tree, work string, p *sourcepackage.Packaging) (string, *sourcepackage.Layout, error) {
+func (m *maker) upstream(ctx context.Context, t *sourcepackage.Runner, tree, work string, p *sourcepackage.Packaging) (string, *layout.Layout, error) {
 	native := p.Format.Native(p.Top.Version)
-	search := &sourcepackage.Search{
+	search := &orig.Search{
 		Mirror: m.mirror, Tools: t, Branch: m.about.Branch, Commit: m.commit.Hash, Tree: tree, Source: p.Top.Source, Version: p.Top.Version, Since: p.Since,
 		Format: p.Format, GBP: p.GBP, Compression: m.compressionFor(p.Format, p.GBP), Dir: work,
 	}
 	for _, path := range m.tarballs {
-		search.Folders = append(search.Folders, sourcepackage.Folder{Path: path})
+		search.Folders = append(search.Folders, orig.Folder{Path: path})
 	}
-	if beside, ok := sourcepackage.FolderBeside(m.about.Repository); ok {
+	if beside, ok := orig.FolderBeside(m.about.Repository); ok {
 		search.Folders = append(search.Folders, beside)
 	}
-	var found *sourcepackage.Origs
+	var found *orig.Tarballs
 	var err error
 	if !native {
 		if found, err = search.Find(ctx); err != nil {
@@ -138,7 +140,7 @@ func (m *maker) upstream(ctx context.Context, t *sourcepackage.Runner, tree, wor
 		}
 	}
 	if native || found.Made {
-		if m.submodules, err = sourcepackage.Submodules(ctx, t, m.mirror, m.commit.Hash, p.GBP); err != nil {
+		if m.submodules, err = orig.Submodules(ctx, t, m.mirror, m.commit.Hash, p.GBP); err != nil {
 			return "", nil, err
 		}
 	}
@@ -148,11 +150,11 @@ func (m *maker) upstream(ctx context.Context, t *sourcepackage.Runner, tree, wor
 		}
 	}
 	if native {
-		return tree, new(sourcepackage.Layout), sourcepackage.CheckPointers(tree)
+		return tree, new(layout.Layout), layout.CheckPointers(tree)
 	}
 	search.Tree, search.Submodules = tree, m.submodules
-	layout, err := search.Layout(ctx, found)
-	return tree, layout, err
+	fit, err := layout.Find(ctx, search, found)
+	return tree, fit, err
 }
 
 // makeOne makes the package for one codename of an exported tree, which is used up.

@@ -58,7 +58,7 @@ func TestPristineTarRunsNothing(t *testing.T) {
 // TestPristineTarOfComponents: git-buildpackage makes the delta of the main tarball against the upstream tree
 // without the components, which no commit has.
 func TestPristineTarOfComponents(t *testing.T) {
-	testLayouts(t, map[string]layout{"imported": {
+	testLayouts(t, map[string]kept{"imported": {
 		build: func(r *repo) {
 			branched(r, nil)
 			r.git("checkout", "--quiet", "upstream")

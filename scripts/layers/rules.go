@@ -27,6 +27,7 @@ var layers = [][]string{
 	{"pkg/bot"},
 	{"pkg/*/*", "pkg/*/*/*"}, // adapters and contract suites
 	{"bots/internal/wire", "bots/internal/published", "bots/internal/sourcepackage"},
+	{"bots/internal/orig"},
 	{"bots/internal/*"},
 	{"bots/*"},
 	{"scripts/internal/rig"},

@@ -42,20 +42,20 @@ func explain(output, last string) (reason, hint string) {
 	case strings.Contains(last, "unexpected upstream changes"):
 		reason = "the branch differs from the orig tarball outside of debian"
 		if m := changedFiles.FindStringSubmatch(output); m != nil {
-			reason += ": " + enumerate(withoutTop(changedFile.FindAllStringSubmatch(m[1], -1)))
+			reason += ": " + Enumerate(withoutTop(changedFile.FindAllStringSubmatch(m[1], -1)))
 		}
 		return reason + " (aborting due to unexpected upstream changes)",
 			"make patches of the changes in debian/patches, have branch and orig tarball of the same upstream version, or name files that do not matter in debian/source/options (extend-diff-ignore)"
 	case strings.Contains(last, "unrepresentable changes"):
 		reason = "unrepresentable changes to the upstream source"
 		if m := cannotShow.FindAllStringSubmatch(output, -1); m != nil {
-			reason += ": " + enumerate(withoutTop(m))
+			reason += ": " + Enumerate(withoutTop(m))
 		}
 		return reason, "a patch cannot make them: put them back as they are in the orig tarball, or list changed binary files in debian/source/include-binaries"
 	case strings.Contains(last, "unwanted binary file"):
 		reason = "binary files in debian"
 		if m := unwantedFile.FindAllStringSubmatch(output, -1); m != nil {
-			reason += ": " + enumerate(column(m))
+			reason += ": " + Enumerate(column(m))
 		}
 		return reason, "list them in debian/source/include-binaries, or encode them as text"
 	}
@@ -94,4 +94,13 @@ func withoutTop(matches [][]string) []string {
 		}
 	}
 	return names
+}
+
+// Enumerate lists some names for a person.
+func Enumerate(names []string) string {
+	const most = 5
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }

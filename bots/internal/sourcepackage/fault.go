@@ -32,9 +32,9 @@ func GitFault(err error) error {
 	return err
 }
 
-// toolFault decides whose fault the failure of a program is. One that is missing, killed by others or
+// ToolFault decides whose fault the failure of a program is. One that is missing, killed by others or
 // out of space says nothing about the package.
-func toolFault(ctx context.Context, err error, hint string) error {
+func ToolFault(ctx context.Context, err error, hint string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

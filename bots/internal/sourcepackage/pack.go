@@ -38,9 +38,9 @@ func (t *Runner) Pack(ctx context.Context, work, tree string, top debian.Entry, 
 	}
 	// One thread, for with several xz writes other bytes.
 	output := &tail{limit: maxComplaint}
-	err := t.run(ctx, call{
-		dir: work, output: output, env: []string{fmt.Sprintf("SOURCE_DATE_EPOCH=%d", seconds)},
-		args: []string{"dpkg-source", "--threads-max=1", "-b", filepath.Base(tree)},
+	err := t.Run(ctx, Call{
+		Dir: work, Output: output, Env: []string{fmt.Sprintf("SOURCE_DATE_EPOCH=%d", seconds)},
+		Args: []string{"dpkg-source", "--threads-max=1", "-b", filepath.Base(tree)},
 	})
 	if err != nil {
 		return "", packFault(ctx, err, string(output.text))
@@ -54,7 +54,7 @@ func (t *Runner) Pack(ctx context.Context, work, tree string, top debian.Entry, 
 
 // packFault explains a failure of dpkg-source.
 func packFault(ctx context.Context, err error, output string) error {
-	err = toolFault(ctx, err, "")
+	err = ToolFault(ctx, err, "")
 	var failure *bot.Failure
 	if errors.As(err, &failure) {
 		failure.Reason, failure.Hint = explain(output, strings.TrimPrefix(failure.Reason, "dpkg-source: "))

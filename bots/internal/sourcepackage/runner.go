@@ -15,11 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The limits of each program that is run on the package: bytes of a file, bytes of memory.
-const (
-	maxFileSize = 16 << 30
-	maxMemory   = 4 << 30
-)
+// MaxFileSize is how many bytes a file may have that a program run on the package writes.
+const MaxFileSize = 16 << 30
+
+// maxMemory is how many bytes of memory each of these programs may take.
+const maxMemory = 4 << 30
 
 // endWait is how long the output of a program that has ended may stay open.
 const endWait = 5 * time.Second
@@ -44,44 +44,51 @@ func NewRunner(dir string, epoch time.Time, log io.Writer) (*Runner, error) {
 	return t, nil
 }
 
-// call is one run of a program.
-type call struct {
-	dir    string
-	env    []string // beside what all get
-	stdin  io.Reader
-	stdout io.Writer // nil: the log
-	output io.Writer // gets what the log gets too; nil for none
-	args   []string  // with the program's name
+// Temp returns the folder for temporary files. It is there as long as the runner is of use.
+func (t *Runner) Temp() string { return t.temp }
+
+// Log returns what the programs' output is written to, and what a person is told of the package besides.
+func (t *Runner) Log() io.Writer { return t.log }
+
+// A Call is one run of a program.
+type Call struct {
+	Dir    string
+	Env    []string // beside what all get
+	Stdin  io.Reader
+	Stdout io.Writer // nil: the log
+	Output io.Writer // gets what the log gets too; nil for none
+	Args   []string  // with the program's name
 }
 
-// run runs a program and all that it starts until it ends or ctx does. Its failure is a *toolError.
-func (t *Runner) run(ctx context.Context, c call) error {
-	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
-	cmd.Dir = c.dir
+// Run runs a program and all that it starts until it ends or ctx does. Whose fault an error is, ToolFault
+// decides.
+func (t *Runner) Run(ctx context.Context, c Call) error {
+	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
+	cmd.Dir = c.Dir
 	cmd.Env = append([]string{
 		"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + t.home, "TMPDIR=" + t.temp, "LC_ALL=C.UTF-8", "TZ=UTC",
 		"DPKG_COLORS=never", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0",
 		fmt.Sprintf("SOURCE_DATE_EPOCH=%d", max(t.epoch.Unix(), 1)),
-	}, c.env...)
+	}, c.Env...)
 	last := &tellingLine{}
-	cmd.Stdin = c.stdin
+	cmd.Stdin = c.Stdin
 	cmd.Stderr = io.MultiWriter(t.log, last)
-	if c.output != nil {
-		cmd.Stderr = io.MultiWriter(t.log, last, c.output)
+	if c.Output != nil {
+		cmd.Stderr = io.MultiWriter(t.log, last, c.Output)
 	}
-	cmd.Stdout = c.stdout
-	if c.stdout == nil {
+	cmd.Stdout = c.Stdout
+	if c.Stdout == nil {
 		cmd.Stdout = cmd.Stderr
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = endWait
 	if err := cmd.Start(); err != nil {
-		return &toolError{c.args[0], "", err}
+		return &toolError{c.Args[0], "", err}
 	}
 	limit(cmd.Process.Pid)
 	if err := cmd.Wait(); err != nil {
-		return &toolError{c.args[0], last.String(), err}
+		return &toolError{c.Args[0], last.String(), err}
 	}
 	return nil
 }
@@ -89,20 +96,20 @@ func (t *Runner) run(ctx context.Context, c call) error {
 // limit bounds what a program may take, for hostile archives and deltas unpack to any size. A process
 // that has ended already, or a host that allows less, needs no limit.
 func limit(pid int) {
-	for resource, value := range map[int]uint64{unix.RLIMIT_FSIZE: maxFileSize, unix.RLIMIT_AS: maxMemory, unix.RLIMIT_CORE: 0} {
+	for resource, value := range map[int]uint64{unix.RLIMIT_FSIZE: MaxFileSize, unix.RLIMIT_AS: maxMemory, unix.RLIMIT_CORE: 0} {
 		_ = unix.Prlimit(pid, resource, &unix.Rlimit{Cur: value, Max: value}, nil)
 	}
 }
 
-// output runs a program and returns what it writes, at most limit bytes.
-func (t *Runner) output(ctx context.Context, limit int, c call) (string, error) {
+// Output runs a program and returns what it writes, at most limit bytes.
+func (t *Runner) Output(ctx context.Context, limit int, c Call) (string, error) {
 	out := &bounded{limit: limit}
-	c.stdout = out
-	if err := t.run(ctx, c); err != nil {
+	c.Stdout = out
+	if err := t.Run(ctx, c); err != nil {
 		return "", err
 	}
 	if out.over {
-		return "", fmt.Errorf("run %s: more than %d bytes of output", c.args[0], limit)
+		return "", fmt.Errorf("run %s: more than %d bytes of output", c.Args[0], limit)
 	}
 	return out.text.String(), nil
 }

@@ -23,7 +23,7 @@ func newRunner(t *testing.T, log *bytes.Buffer) *Runner {
 // TestRunGivesNothingAway looks at what a program gets to see of this one.
 func TestRunGivesNothingAway(t *testing.T) {
 	t.Setenv("FOUNDRY_TEST_SECRET", "secret")
-	out, err := newRunner(t, new(bytes.Buffer)).output(t.Context(), 1<<20, call{dir: "/", args: []string{"env"}})
+	out, err := newRunner(t, new(bytes.Buffer)).Output(t.Context(), 1<<20, Call{Dir: "/", Args: []string{"env"}})
 	if err != nil || strings.Contains(out, "secret") || !strings.Contains(out, "SOURCE_DATE_EPOCH=1000000000\n") {
 		t.Errorf("%v:\n%s", err, out)
 	}
@@ -34,11 +34,11 @@ func TestRunEndsAll(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	begun := time.Now()
-	err := newRunner(t, new(bytes.Buffer)).run(ctx, call{dir: "/", args: []string{"sh", "-c", "sleep 600 & wait"}})
+	err := newRunner(t, new(bytes.Buffer)).Run(ctx, Call{Dir: "/", Args: []string{"sh", "-c", "sleep 600 & wait"}})
 	if err == nil || time.Since(begun) >= endWait { // the child was alive
 		t.Errorf("%v after %s", err, time.Since(begun))
 	}
-	if err := toolFault(ctx, err, ""); !errors.Is(err, context.DeadlineExceeded) {
+	if err := ToolFault(ctx, err, ""); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v, want the end of the time", err)
 	}
 }
@@ -55,7 +55,7 @@ func TestToolFault(t *testing.T) {
 		{"kill -9 $$", "sh: signal: killed", "", true},
 	} {
 		var log bytes.Buffer
-		err := toolFault(t.Context(), newRunner(t, &log).run(t.Context(), call{dir: "/", args: []string{"sh", "-c", tt.script}}), "look")
+		err := ToolFault(t.Context(), newRunner(t, &log).Run(t.Context(), Call{Dir: "/", Args: []string{"sh", "-c", tt.script}}), "look")
 		var failure *bot.Failure
 		if err == nil || err.Error() != tt.reason || errors.As(err, &failure) == tt.ours {
 			t.Errorf("%s: %v (%T), want %q", tt.script, err, err, tt.reason)
@@ -69,7 +69,7 @@ func TestToolFault(t *testing.T) {
 			t.Errorf("%s: hint %q, want %q", tt.script, hint, tt.hint)
 		}
 	}
-	err := toolFault(t.Context(), newRunner(t, new(bytes.Buffer)).run(t.Context(), call{dir: "/", args: []string{"foundry-none"}}), "look")
+	err := ToolFault(t.Context(), newRunner(t, new(bytes.Buffer)).Run(t.Context(), Call{Dir: "/", Args: []string{"foundry-none"}}), "look")
 	if bot.HintOf(err) != "apt-get install foundry-none" {
 		t.Errorf("%v, hint %q", err, bot.HintOf(err))
 	}
@@ -77,7 +77,7 @@ func TestToolFault(t *testing.T) {
 
 // TestOutputIsBounded reads from a program that never stops writing.
 func TestOutputIsBounded(t *testing.T) {
-	if out, err := newRunner(t, new(bytes.Buffer)).output(t.Context(), 1<<10, call{dir: "/", args: []string{"yes"}}); err == nil {
+	if out, err := newRunner(t, new(bytes.Buffer)).Output(t.Context(), 1<<10, Call{Dir: "/", Args: []string{"yes"}}); err == nil {
 		t.Errorf("got %d bytes", len(out))
 	}
 }

@@ -1,4 +1,4 @@
-package sourcepackage
+package layout
 
 import (
 	"crypto/sha256"
@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"foundry/bots/internal/sourcepackage"
 )
 
 // maxPointer is how many bytes a pointer of git-lfs may have.
@@ -60,7 +62,7 @@ func (p pointer) of(path string) bool {
 }
 
 func (p pointer) fault(name string) error {
-	return PackageFault(fmt.Sprintf("%s is a pointer of git-lfs, its content is not in the repository", name),
+	return sourcepackage.PackageFault(fmt.Sprintf("%s is a pointer of git-lfs, its content is not in the repository", name),
 		"commit the file itself (git lfs migrate export --include="+name+"), or give the upstream tarball that has it with pristine-tar or sourcebot --tarballs")
 }
 

@@ -1,4 +1,4 @@
-package sourcepackage
+package orig
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"foundry/bots/internal/sourcepackage"
 	"foundry/pkg/gitrepo/git"
 )
 
@@ -37,12 +38,12 @@ func FolderBeside(url string) (Folder, bool) {
 
 // fromFolders takes the tarballs from the first folder that has them. Symbolic links are followed within a
 // folder alone: whoever owns it may not be somebody who may read all that this program may.
-func (s *Search) fromFolders(context.Context) (*Origs, error) {
+func (s *Search) fromFolders(context.Context) (*Tarballs, error) {
 	for _, folder := range s.Folders {
 		s.looked = append(s.looked, "folder "+folder.Path)
 		files, err := listFolder(folder.Path)
 		if err != nil {
-			fmt.Fprintf(s.Tools.log, "note: folder %s is passed over: %v\n", folder.Path, err)
+			fmt.Fprintf(s.Tools.Log(), "note: folder %s is passed over: %v\n", folder.Path, err)
 			s.looked[len(s.looked)-1] += " (which cannot be read)"
 			continue
 		}
@@ -53,8 +54,8 @@ func (s *Search) fromFolders(context.Context) (*Origs, error) {
 		if names == nil {
 			continue
 		}
-		fmt.Fprintf(s.Tools.log, "orig tarball from folder %s: %s\n", folder.Path, strings.Join(names, ", "))
-		return &Origs{Names: names}, s.copyAll(folder, names, files)
+		fmt.Fprintf(s.Tools.Log(), "orig tarball from folder %s: %s\n", folder.Path, strings.Join(names, ", "))
+		return &Tarballs{Names: names}, s.copyAll(folder, names, files)
 	}
 	return nil, nil
 }
@@ -100,7 +101,7 @@ func (s *Search) copyAll(folder Folder, names, files []string) error {
 // may be trusted with it.
 func copyFile(root *os.Root, name, dir, repository string) error {
 	unfit := func(reason any) error {
-		return PackageFault(fmt.Sprintf("%s in folder %s: %v", name, root.Name(), reason), "make it a plain file that sourcebot may read")
+		return sourcepackage.PackageFault(fmt.Sprintf("%s in folder %s: %v", name, root.Name(), reason), "make it a plain file that sourcebot may read")
 	}
 	info, err := root.Stat(name)
 	switch {
@@ -108,8 +109,8 @@ func copyFile(root *os.Root, name, dir, repository string) error {
 		return unfit(errors.Unwrap(err))
 	case !info.Mode().IsRegular():
 		return unfit("not a file")
-	case info.Size() > maxFileSize:
-		return unfit(fmt.Sprintf("%d bytes, more than %d", info.Size(), int64(maxFileSize)))
+	case info.Size() > sourcepackage.MaxFileSize:
+		return unfit(fmt.Sprintf("%d bytes, more than %d", info.Size(), int64(sourcepackage.MaxFileSize)))
 	}
 	from, err := root.Open(name)
 	if err != nil {
@@ -117,7 +118,7 @@ func copyFile(root *os.Root, name, dir, repository string) error {
 	}
 	defer from.Close()
 	if repository != "" && !ownedAs(from, repository) {
-		return PackageFault(fmt.Sprintf("%s in folder %s belongs to somebody else than repository %s", name, root.Name(), repository), "chown it, or start sourcebot with --tarballs "+root.Name())
+		return sourcepackage.PackageFault(fmt.Sprintf("%s in folder %s belongs to somebody else than repository %s", name, root.Name(), repository), "chown it, or start sourcebot with --tarballs "+root.Name())
 	}
 	to, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {

@@ -1,4 +1,4 @@
-package sourcepackage
+package orig
 
 import (
 	"archive/tar"
@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"foundry/bots/internal/sourcepackage"
 )
 
 // Compressions lists what dpkg-source takes for orig tarballs.
@@ -56,7 +58,7 @@ func (s selection) rename(name string) string {
 type archiver func(ctx context.Context, w io.Writer) error
 
 // compress writes what an archiver makes as a compressed tarball.
-func (t *Runner) compress(ctx context.Context, archive archiver, level, path string) error {
+func compress(ctx context.Context, t *sourcepackage.Runner, archive archiver, level, path string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	part := path + ".part"
@@ -74,7 +76,7 @@ func (t *Runner) compress(ctx context.Context, archive archiver, level, path str
 		archived <- err
 	}()
 	compression := path[strings.LastIndexByte(path, '.')+1:]
-	runErr := t.run(ctx, call{dir: t.temp, stdin: reader, stdout: out, args: compressor(compression, level)})
+	runErr := t.Run(ctx, sourcepackage.Call{Dir: t.Temp(), Stdin: reader, Stdout: out, Args: compressor(compression, level)})
 	reader.CloseWithError(io.ErrClosedPipe)
 	for _, err := range []error{<-archived, runErr, out.Close()} {
 		if err != nil && !errors.Is(err, io.ErrClosedPipe) {

@@ -1,4 +1,4 @@
-package sourcepackage
+package orig
 
 import (
 	"archive/tar"

@@ -1,4 +1,4 @@
-package sourcepackage
+package layout
 
 import (
 	"archive/tar"
@@ -10,18 +10,20 @@ import (
 	"testing"
 	"time"
 
+	"foundry/bots/internal/orig"
+	"foundry/bots/internal/sourcepackage"
 	"foundry/pkg/bot"
 	"foundry/pkg/debian"
 )
 
 // searchIn returns a search whose tarballs are in a folder of its own.
-func searchIn(t *testing.T) *Search {
+func searchIn(t *testing.T) *orig.Search {
 	t.Helper()
-	tools, err := NewRunner(t.TempDir(), time.Unix(1_000_000_000, 0), io.Discard)
+	tools, err := sourcepackage.NewRunner(t.TempDir(), time.Unix(1_000_000_000, 0), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Search{Tools: tools, Dir: t.TempDir(), Tree: t.TempDir(), Source: "hello", Version: debian.Version{Upstream: "1.0", Revision: "1"}, Format: debian.FormatQuilt}
+	return &orig.Search{Tools: tools, Dir: t.TempDir(), Tree: t.TempDir(), Source: "hello", Version: debian.Version{Upstream: "1.0", Revision: "1"}, Format: debian.FormatQuilt}
 }
 
 func writeTar(t *testing.T, path string, entries ...tar.Header) {
@@ -60,14 +62,14 @@ func TestUnpackStaysInside(t *testing.T) {
 		tar.Header{Typeflag: tar.TypeSymlink, Name: "h/out", Linkname: outside},
 		tar.Header{Typeflag: tar.TypeReg, Name: "h/out/through"},
 	)
-	if top, err := s.unpack(context.Background(), []string{"hello_1.0.orig.tar"}); err == nil {
+	if top, err := unpack(context.Background(), s, []string{"hello_1.0.orig.tar"}); err == nil {
 		if _, err := os.Stat(filepath.Join(top, "a")); err != nil {
 			t.Error(err)
 		}
 	}
 	s = searchIn(t)
 	writeTar(t, filepath.Join(s.Dir, "hello_1.0.orig.tar"), tar.Header{Typeflag: tar.TypeReg, Name: outside + "/absolute"}, tar.Header{Typeflag: tar.TypeReg, Name: "h/" + "../../../../../.." + outside + "/climbs"})
-	_, err := s.unpack(context.Background(), []string{"hello_1.0.orig.tar"})
+	_, err := unpack(context.Background(), s, []string{"hello_1.0.orig.tar"})
 	if left, readErr := os.ReadDir(outside); readErr != nil || len(left) != 0 {
 		t.Errorf("written outside: %v, %v (%v)", left, readErr, err)
 	}
@@ -76,11 +78,18 @@ func TestUnpackStaysInside(t *testing.T) {
 func TestUnpackRefusesDevices(t *testing.T) {
 	s := searchIn(t)
 	writeTar(t, filepath.Join(s.Dir, "hello_1.0.orig.tar"), tar.Header{Typeflag: tar.TypeReg, Name: "h/a"}, tar.Header{Typeflag: tar.TypeFifo, Name: "h/pipe"})
-	_, err := s.unpack(context.Background(), []string{"hello_1.0.orig.tar"})
+	_, err := unpack(context.Background(), s, []string{"hello_1.0.orig.tar"})
 	var failure *bot.Failure
 	if !errors.As(err, &failure) {
 		t.Errorf("%v", err)
 	}
+}
+
+func writeNew(path, text string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text), 0o600)
 }
 
 // TestLayKeepsTheTree: the upstream source goes under the packaging, whose files and links stay.
@@ -106,52 +115,6 @@ func TestLayKeepsTheTree(t *testing.T) {
 		got, err := os.ReadFile(filepath.Join(tree, name))
 		if (err != nil) != (want == "") || string(got) != want {
 			t.Errorf("%s: %q, %v; want %q", name, got, err, want)
-		}
-	}
-}
-
-func TestChoose(t *testing.T) {
-	for name, test := range map[string]struct {
-		files, components []string
-		format            debian.Format
-		want              string
-	}{
-		"nothing":             {[]string{"hello_1.0.orig.tar", "hello_1.0.orig.tar.xz.asc", "hello_2.0.orig.tar.xz", "xhello_1.0.orig.tar.xz", "hello_1.0.orig.tar.zip", "hello_1.0.orig-.tar.xz"}, nil, debian.FormatQuilt, ""},
-		"components alone":    {[]string{"hello_1.0.orig-a.tar.xz"}, nil, debian.FormatQuilt, ""},
-		"best compression":    {[]string{"hello_1.0.orig.tar.gz", "hello_1.0.orig.tar.xz", "hello_1.0.orig.tar.bz2"}, nil, debian.FormatQuilt, "hello_1.0.orig.tar.xz"},
-		"format 1.0":          {[]string{"hello_1.0.orig.tar.gz", "hello_1.0.orig.tar.xz", "hello_1.0.orig-a.tar.gz"}, nil, debian.Format1, "hello_1.0.orig.tar.gz"},
-		"components":          {[]string{"hello_1.0.orig-b.tar.gz", "hello_1.0.orig.tar.gz", "hello_1.0.orig-a.tar.xz", "hello_1.0.orig-a/../b.tar.xz"}, []string{"a"}, debian.FormatQuilt, "hello_1.0.orig.tar.gz hello_1.0.orig-a.tar.xz hello_1.0.orig-b.tar.gz"},
-		"component not there": {[]string{"hello_1.0.orig.tar.gz"}, []string{"a"}, debian.FormatQuilt, "error"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := searchIn(t)
-			s.Format, s.GBP.Components = test.format, test.components
-			names, err := s.choose(test.files)
-			got := ""
-			for i, n := range names {
-				if i > 0 {
-					got += " "
-				}
-				got += n
-			}
-			if err != nil {
-				got = "error"
-			}
-			if got != test.want {
-				t.Errorf("%q, %v; want %q", got, err, test.want)
-			}
-		})
-	}
-}
-
-func TestFolderBeside(t *testing.T) {
-	for url, want := range map[string]Folder{
-		"/srv/git/hello": {"/srv/git", "/srv/git/hello"}, "/srv/git/hello.git": {"/srv/git", "/srv/git/hello.git"}, "/srv/git/hello/.git": {"/srv/git", "/srv/git/hello"},
-		"/srv/git/hello/": {"/srv/git", "/srv/git/hello"}, "file:///srv/git/hello": {"/srv/git", "/srv/git/hello"},
-		"https://example.org/hello": {}, "ssh://host/srv/hello": {}, "host:hello": {}, "git@host:/srv/hello": {},
-	} {
-		if got, _ := FolderBeside(url); got != want {
-			t.Errorf("%s: %v, want %v", url, got, want)
 		}
 	}
 }

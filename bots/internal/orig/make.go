@@ -1,4 +1,4 @@
-package sourcepackage
+package orig
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"foundry/bots/internal/sourcepackage"
 	"foundry/pkg/debian"
 	"foundry/pkg/gitrepo"
 )
@@ -21,7 +22,7 @@ type upstreamTree struct {
 }
 
 // makeAll makes the main tarball and those of the components, which are folders of the same tree.
-func (s *Search) makeAll(ctx context.Context, tree upstreamTree) (*Origs, error) {
+func (s *Search) makeAll(ctx context.Context, tree upstreamTree) (*Tarballs, error) {
 	var err error
 	if tree.submodules, err = Submodules(ctx, s.Tools, s.Mirror, tree.commit, s.GBP); err != nil {
 		return nil, err
@@ -30,7 +31,7 @@ func (s *Search) makeAll(ctx context.Context, tree upstreamTree) (*Origs, error)
 	if tree.bare {
 		main.except = append([]string{"debian"}, main.except...)
 	}
-	origs := &Origs{Made: true}
+	found := &Tarballs{Made: true}
 	for _, component := range append([]string{""}, s.GBP.Components...) {
 		name := debian.OrigName(s.Source, s.Version, component, s.Compression)
 		what := main
@@ -43,13 +44,13 @@ func (s *Search) makeAll(ctx context.Context, tree upstreamTree) (*Origs, error)
 		case err != nil:
 			return nil, err
 		case files == 0 && component != "":
-			return nil, PackageFault(fmt.Sprintf("component %s of debian/gbp.conf is no folder of upstream commit %s", component, tree.commit), "remove it from debian/gbp.conf, or add the folder to the upstream source")
+			return nil, sourcepackage.PackageFault(fmt.Sprintf("component %s of debian/gbp.conf is no folder of upstream commit %s", component, tree.commit), "remove it from debian/gbp.conf, or add the folder to the upstream source")
 		case files == 0:
-			return nil, PackageFault(fmt.Sprintf("upstream commit %s has no files", tree.commit), "look at upstream-tag, upstream-branch and upstream-tree in debian/gbp.conf")
+			return nil, sourcepackage.PackageFault(fmt.Sprintf("upstream commit %s has no files", tree.commit), "look at upstream-tag, upstream-branch and upstream-tree in debian/gbp.conf")
 		}
-		origs.Names = append(origs.Names, name)
+		found.Names = append(found.Names, name)
 	}
-	return origs, nil
+	return found, nil
 }
 
 // make makes one tarball and returns how many files it has, or folders. A plain tree goes in as
@@ -60,8 +61,8 @@ func (s *Search) make(ctx context.Context, tree upstreamTree, what selection, pa
 		return s.Mirror.Archive(ctx, tree.commit, "", w, tree.submodules...)
 	}
 	if what.only == "" && what.except == nil && what.when.IsZero() {
-		top, err := s.Tools.output(ctx, maxListing, call{
-			dir: s.Tools.temp, env: gitEnv(s.Mirror.Dir()), args: []string{"git", "ls-tree", tree.commit},
+		top, err := s.Tools.Output(ctx, maxListing, sourcepackage.Call{
+			Dir: s.Tools.Temp(), Env: gitEnv(s.Mirror.Dir()), Args: []string{"git", "ls-tree", tree.commit},
 		})
 		if err != nil {
 			return 0, fmt.Errorf("list upstream tree: %w", err)
@@ -73,7 +74,7 @@ func (s *Search) make(ctx context.Context, tree upstreamTree, what selection, pa
 	} else {
 		archive = selected(archive, what, &files)
 	}
-	if err := s.Tools.compress(ctx, archive, s.GBP.Level, path); err != nil {
+	if err := compress(ctx, s.Tools, archive, s.GBP.Level, path); err != nil {
 		return 0, err
 	}
 	return files, nil

@@ -1,4 +1,10 @@
-package sourcepackage
+// Package orig finds or makes the orig tarballs of a package whose packaging is in git: bit by bit from the
+// branch pristine-tar, from folders that hold some, or of upstream's tags, branches and submodules, as
+// git-buildpackage does.
+//
+// Deltas of pristine-tar and names of tarballs were written by others: a delta is looked at before pristine-tar
+// may have it, and no name or link leads out of a folder. A failure that is the package's own is a *bot.Failure.
+package orig
 
 import (
 	"context"
@@ -7,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"foundry/bots/internal/sourcepackage"
 	"foundry/pkg/debian"
 	"foundry/pkg/gitrepo"
 	"foundry/pkg/gitrepo/git"
@@ -17,7 +24,7 @@ import (
 // then tarballs that lie in a folder, and only then are some made of upstream's history.
 type Search struct {
 	Mirror      *gitrepo.Mirror
-	Tools       *Runner
+	Tools       *sourcepackage.Runner
 	Branch      string              // that the commit is on
 	Commit      string              // of the packaging
 	Tree        string              // folder with that commit's tree
@@ -34,30 +41,30 @@ type Search struct {
 	looked []string // where it was looked for, for a person
 }
 
-// Origs are the tarballs that were found.
-type Origs struct {
+// Tarballs are those that were found.
+type Tarballs struct {
 	Names []string // of the files, the main tarball first
 	Made  bool     // here, of upstream's history
 }
 
 // Find puts the tarballs into place. The remote repository is asked for tags and branches as they are now,
 // since they may have been pushed after the commit.
-func (s *Search) Find(ctx context.Context) (*Origs, error) {
+func (s *Search) Find(ctx context.Context) (*Tarballs, error) {
 	if s.Format == debian.Format1 && s.GBP.Components != nil {
-		return nil, PackageFault("debian/gbp.conf has components, but source format 1.0 takes one orig tarball", `write "3.0 (quilt)" into debian/source/format`)
+		return nil, sourcepackage.PackageFault("debian/gbp.conf has components, but source format 1.0 takes one orig tarball", `write "3.0 (quilt)" into debian/source/format`)
 	}
 	if s.GBP.TarballDir != "" {
-		fmt.Fprintf(s.Tools.log, "note: tarball-dir of debian/gbp.conf is a folder of the maintainer's and is not looked at; sourcebot has --tarballs\n")
+		fmt.Fprintf(s.Tools.Log(), "note: tarball-dir of debian/gbp.conf is a folder of the maintainer's and is not looked at; sourcebot has --tarballs\n")
 	}
 	if err := s.refresh(ctx); err != nil {
 		return nil, err
 	}
-	for _, way := range []func(context.Context) (*Origs, error){s.fromPristineTar, s.fromFolders, s.fromHistory} {
+	for _, way := range []func(context.Context) (*Tarballs, error){s.fromPristineTar, s.fromFolders, s.fromHistory} {
 		if found, err := way(ctx); found != nil || err != nil {
 			return found, err
 		}
 	}
-	return nil, PackageFault(fmt.Sprintf("no orig tarball of %s %s: looked for %s", s.Source, s.Version.Upstream, strings.Join(s.looked, ", ")), s.missingHint())
+	return nil, sourcepackage.PackageFault(fmt.Sprintf("no orig tarball of %s %s: looked for %s", s.Source, s.Version.Upstream, strings.Join(s.looked, ", ")), s.missingHint())
 }
 
 // missingHint says what a maintainer can do when there is no tarball.
@@ -81,7 +88,7 @@ func (s *Search) refresh(ctx context.Context) error {
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return !git.ValidName(name) })
 	if err := s.Mirror.Refresh(ctx, names...); err != nil {
-		return GitFault(err)
+		return sourcepackage.GitFault(err)
 	}
 	return nil
 }
@@ -119,7 +126,7 @@ func (s *Search) choose(files []string) ([]string, error) {
 	names := []string{debian.OrigName(s.Source, s.Version, "", s.preferred(found[""]))}
 	for _, component := range s.GBP.Components {
 		if found[component] == nil {
-			return nil, PackageFault(fmt.Sprintf("there is %s, but no tarball of component %s, which debian/gbp.conf lists", names[0], component), "add "+debian.OrigName(s.Source, s.Version, component, s.preferred(found[""]))+" beside it, or remove it from debian/gbp.conf")
+			return nil, sourcepackage.PackageFault(fmt.Sprintf("there is %s, but no tarball of component %s, which debian/gbp.conf lists", names[0], component), "add "+debian.OrigName(s.Source, s.Version, component, s.preferred(found[""]))+" beside it, or remove it from debian/gbp.conf")
 		}
 	}
 	delete(found, "")
@@ -127,7 +134,7 @@ func (s *Search) choose(files []string) ([]string, error) {
 		if s.Format != debian.Format1 && (slices.Contains(s.GBP.Components, component) || hasPlace(s.Tree, component)) {
 			names = append(names, debian.OrigName(s.Source, s.Version, component, s.preferred(compressions)))
 		} else {
-			fmt.Fprintf(s.Tools.log, "note: component %s is passed over: debian/gbp.conf does not list it, and the commit has no such folder\n", component)
+			fmt.Fprintf(s.Tools.Log(), "note: component %s is passed over: debian/gbp.conf does not list it, and the commit has no such folder\n", component)
 		}
 	}
 	slices.Sort(names[1:])
@@ -147,7 +154,7 @@ func (s *Search) preferred(found []string) string {
 // signature decides whether upstream's signature of a tarball goes into the package.
 func (s *Search) signature(name string, there bool) (bool, error) {
 	if !there && s.GBP.Signatures == debian.On {
-		return false, PackageFault(fmt.Sprintf("there is no signature %s.asc, which upstream-signatures of debian/gbp.conf asks for", name),
+		return false, sourcepackage.PackageFault(fmt.Sprintf("there is no signature %s.asc, which upstream-signatures of debian/gbp.conf asks for", name),
 			fmt.Sprintf("add it: pristine-tar commit -s %s.asc %s", name, name))
 	}
 	return there && s.GBP.Signatures != debian.Off, nil

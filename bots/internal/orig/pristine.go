@@ -1,4 +1,4 @@
-package sourcepackage
+package orig
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"foundry/bots/internal/sourcepackage"
 	"foundry/pkg/bot"
 	"foundry/pkg/debian"
 	"foundry/pkg/gitrepo/git"
@@ -19,7 +20,7 @@ const maxListing = 64 << 20
 
 // fromPristineTar makes the tarballs that the branch pristine-tar has deltas of, bit by bit, and takes
 // upstream's signatures of them from there.
-func (s *Search) fromPristineTar(ctx context.Context) (*Origs, error) {
+func (s *Search) fromPristineTar(ctx context.Context) (*Tarballs, error) {
 	if s.GBP.PristineTar == debian.Off {
 		return nil, nil
 	}
@@ -29,9 +30,9 @@ func (s *Search) fromPristineTar(ctx context.Context) (*Origs, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, GitFault(err)
+		return nil, sourcepackage.GitFault(err)
 	}
-	p := &pristineTar{Search: s, tip: tip, repository: filepath.Join(s.Tools.temp, "pristine.git")}
+	p := &pristineTar{Search: s, tip: tip, repository: filepath.Join(s.Tools.Temp(), "pristine.git")}
 	if err := borrow(p.repository, s.Mirror, tip); err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func (s *Search) fromPristineTar(ctx context.Context) (*Origs, error) {
 		return nil, nil
 	}
 	for _, name := range tarballs[1:] {
-		p.components = append(p.components, componentOf(name))
+		p.components = append(p.components, Component(name))
 	}
 	for _, name := range tarballs {
 		signed, err := s.signature(name, slices.Contains(files, name+".asc"))
@@ -66,7 +67,7 @@ func (s *Search) fromPristineTar(ctx context.Context) (*Origs, error) {
 			return nil, err
 		}
 	}
-	return &Origs{Names: tarballs}, nil
+	return &Tarballs{Names: tarballs}, nil
 }
 
 // pristineTar is one use of the branch. It works in a repository of its own that borrows the mirror's
@@ -79,7 +80,7 @@ type pristineTar struct {
 }
 
 func (p *pristineTar) git(ctx context.Context, args ...string) (string, error) {
-	return p.Tools.output(ctx, maxListing, call{dir: p.Tools.temp, env: gitEnv(p.repository), args: append([]string{"git"}, args...)})
+	return p.Tools.Output(ctx, maxListing, sourcepackage.Call{Dir: p.Tools.Temp(), Env: gitEnv(p.repository), Args: append([]string{"git"}, args...)})
 }
 
 func (p *pristineTar) list(ctx context.Context, tree string) ([]string, error) {
@@ -93,7 +94,7 @@ func (p *pristineTar) list(ctx context.Context, tree string) ([]string, error) {
 // checkout makes one tarball, after what the branch has of it is found harmless.
 func (p *pristineTar) checkout(ctx context.Context, name string, signed bool) error {
 	broken := func(reason string) error {
-		return PackageFault(fmt.Sprintf("branch pristine-tar: %s: %s", name, reason), "commit the tarball again with: pristine-tar commit "+name)
+		return sourcepackage.PackageFault(fmt.Sprintf("branch pristine-tar: %s: %s", name, reason), "commit the tarball again with: pristine-tar commit "+name)
 	}
 	id, err := p.Mirror.ReadFile(ctx, p.tip, name+".id")
 	if err != nil {
@@ -108,7 +109,7 @@ func (p *pristineTar) checkout(ctx context.Context, name string, signed bool) er
 		return broken(fmt.Sprintf("upstream tree %s is not in the repository", tree))
 	}
 	if err != nil {
-		return GitFault(err)
+		return sourcepackage.GitFault(err)
 	}
 	links, err := p.links(ctx, tree)
 	if err != nil {
@@ -148,15 +149,15 @@ func (p *pristineTar) generate(ctx context.Context, name string) error {
 		if err := writeNew(filepath.Join(p.repository, "info", "attributes"), attributes); err != nil {
 			return fmt.Errorf("make repository: %w", err)
 		}
-		err := p.Tools.run(ctx, call{
-			dir: p.Tools.temp, env: gitEnv(p.repository),
-			args: []string{"pristine-tar", "checkout", filepath.Join(p.Search.Dir, name)},
+		err := p.Tools.Run(ctx, sourcepackage.Call{
+			Dir: p.Tools.Temp(), Env: gitEnv(p.repository),
+			Args: []string{"pristine-tar", "checkout", filepath.Join(p.Search.Dir, name)},
 		})
 		if err == nil {
 			return nil
 		}
 		if first == nil {
-			first = toolFault(ctx, err, "commit the tarball again with: pristine-tar commit "+name)
+			first = sourcepackage.ToolFault(ctx, err, "commit the tarball again with: pristine-tar commit "+name)
 		}
 		if err := os.RemoveAll(filepath.Join(p.Search.Dir, name)); err != nil {
 			return fmt.Errorf("remove %s: %w", name, err)

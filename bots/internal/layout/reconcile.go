@@ -1,4 +1,4 @@
-package sourcepackage
+package layout
 
 import (
 	"bytes"
@@ -10,22 +10,25 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"foundry/bots/internal/orig"
+	"foundry/bots/internal/sourcepackage"
 )
 
 // reconcile compares three trees outside of debian: the commit's as it is, the same as git exports it with
 // the attributes of .gitattributes, and the orig tarballs. Where an attribute alone makes the first
 // differ from the last, the last counts: a tarball made by git-archive(1), by us or by a forge, lacks what
 // is marked export-ignore, and has what is marked export-subst filled in.
-func (s *Search) reconcile(ctx context.Context, l *Layout, origs *Origs) error {
-	exported := filepath.Join(s.Tools.temp, "exported")
+func reconcile(ctx context.Context, s *orig.Search, l *Layout, found *orig.Tarballs) error {
+	exported := filepath.Join(s.Tools.Temp(), "exported")
 	if err := os.Mkdir(exported, 0o700); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
 	defer os.RemoveAll(exported)
 	if err := s.Mirror.Checkout(ctx, s.Commit, exported, s.Submodules...); err != nil {
-		return GitFault(err)
+		return sourcepackage.GitFault(err)
 	}
-	c := comparison{tree: s.Tree, exported: exported, upstream: l.upstream, made: origs.Made}
+	c := comparison{tree: s.Tree, exported: exported, upstream: l.upstream, made: found.Made}
 	err := filepath.WalkDir(s.Tree, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -46,10 +49,10 @@ func (s *Search) reconcile(ctx context.Context, l *Layout, origs *Origs) error {
 		return err
 	}
 	if n := len(l.drop); n > 0 {
-		fmt.Fprintf(s.Tools.log, "left out, as .gitattributes says and the orig tarball has it: %s\n", enumerate(l.drop))
+		fmt.Fprintf(s.Tools.Log(), "left out, as .gitattributes says and the orig tarball has it: %s\n", sourcepackage.Enumerate(l.drop))
 	}
 	if n := len(l.take); n > 0 {
-		fmt.Fprintf(s.Tools.log, "taken from the orig tarball, where .gitattributes has git alter them: %s\n", enumerate(l.take))
+		fmt.Fprintf(s.Tools.Log(), "taken from the orig tarball, where .gitattributes has git alter them: %s\n", sourcepackage.Enumerate(l.take))
 	}
 	return nil
 }
@@ -143,13 +146,4 @@ func filledIn(template, filled string) bool {
 		left = left[i+len(part):]
 	}
 	return strings.HasSuffix(left, parts[len(parts)-1])
-}
-
-// enumerate lists some names for a person.
-func enumerate(names []string) string {
-	const most = 5
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }

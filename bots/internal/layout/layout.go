@@ -1,4 +1,7 @@
-package sourcepackage
+// Package layout fits the tree of a commit to the orig tarballs that package orig has found for it: it puts the
+// upstream source under packaging that stands alone, fills the folders of submodules, and takes back what
+// attributes of git alone make different. What git-lfs keeps elsewhere and no tarball has is refused.
+package layout
 
 import (
 	"context"
@@ -10,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 
+	"foundry/bots/internal/orig"
 	"foundry/pkg/debian"
 )
 
@@ -24,10 +28,10 @@ type Layout struct {
 	fill     []string // from the tarballs: folders that are empty, as those of submodules
 }
 
-// Layout finds out how the tree of the commit, exported as it is, fits to the tarballs.
-func (s *Search) Layout(ctx context.Context, origs *Origs) (*Layout, error) {
+// Find finds out how the tree of the commit, exported as it is, fits to the tarballs that the search found.
+func Find(ctx context.Context, s *orig.Search, found *orig.Tarballs) (*Layout, error) {
 	l := &Layout{format: s.Format}
-	only, err := onlyDebian(s.Tree)
+	only, err := orig.OnlyDebian(s.Tree)
 	if err != nil {
 		return nil, err
 	}
@@ -43,26 +47,26 @@ func (s *Search) Layout(ctx context.Context, origs *Origs) (*Layout, error) {
 	if !l.overlay && altering == "" && empty == nil {
 		return l, nil
 	}
-	if l.upstream, err = s.unpack(ctx, origs.Names); err != nil {
+	if l.upstream, err = unpack(ctx, s, found.Names); err != nil {
 		return nil, err
 	}
 	if l.overlay {
-		fmt.Fprintf(s.Tools.log, "the orig tarball goes under the packaging\n")
-		if origs.Made {
+		fmt.Fprintf(s.Tools.Log(), "the orig tarball goes under the packaging\n")
+		if found.Made {
 			return l, CheckPointers(l.upstream)
 		}
 		return l, nil
 	}
 	for _, name := range empty {
 		if below, err := os.ReadDir(filepath.Join(l.upstream, name)); err == nil && len(below) > 0 {
-			fmt.Fprintf(s.Tools.log, "folder %s is taken from the orig tarball\n", name)
+			fmt.Fprintf(s.Tools.Log(), "folder %s is taken from the orig tarball\n", name)
 			l.fill = append(l.fill, name)
 		}
 	}
 	if altering == "" {
 		return l, nil
 	}
-	return l, s.reconcile(ctx, l, origs)
+	return l, reconcile(ctx, s, l, found)
 }
 
 // Fit makes one tree fit.
@@ -96,32 +100,6 @@ func (l *Layout) Fit(tree string) error {
 		}
 	}
 	return nil
-}
-
-// copyInto copies a plain file, with its mode, to a name that is free below root.
-func copyInto(root *os.Root, path, name string) error {
-	from, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	info, err := from.Stat()
-	if err != nil {
-		return err
-	}
-	to, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, info.Mode().Perm())
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(to, from); err != nil {
-		to.Close()
-		return err
-	}
-	if err := to.Chmod(info.Mode().Perm()); err != nil { // whatever the umask
-		to.Close()
-		return err
-	}
-	return to.Close()
 }
 
 // emptyFolders lists the empty folders of a tree, outside of debian. git knows none but those of submodules.

@@ -1,4 +1,4 @@
-package sourcepackage
+package orig
 
 import (
 	"context"
@@ -7,13 +7,14 @@ import (
 	"slices"
 	"strings"
 
+	"foundry/bots/internal/sourcepackage"
 	"foundry/pkg/debian"
 	"foundry/pkg/gitrepo/git"
 )
 
 // fromHistory makes the tarballs of the upstream tree that upstream-tree of gbp.conf(5) chooses. Where it
 // is not said that is the tag of the version, else the upstream branch as far as the commit has it merged.
-func (s *Search) fromHistory(ctx context.Context) (*Origs, error) {
+func (s *Search) fromHistory(ctx context.Context) (*Tarballs, error) {
 	if s.GBP.PristineTar == debian.On {
 		return nil, nil // the maintainer says that only the original bytes will do
 	}
@@ -54,7 +55,7 @@ func (s *Search) tags() []string {
 }
 
 // fromTag makes the tarballs of the tag of the upstream version.
-func (s *Search) fromTag(ctx context.Context) (*Origs, error) {
+func (s *Search) fromTag(ctx context.Context) (*Tarballs, error) {
 	for _, tag := range s.tags() {
 		s.looked = append(s.looked, "tag "+tag)
 		commit, err := s.Mirror.Resolve(ctx, "tags/"+tag)
@@ -62,9 +63,9 @@ func (s *Search) fromTag(ctx context.Context) (*Origs, error) {
 			continue
 		}
 		if err != nil {
-			return nil, GitFault(err)
+			return nil, sourcepackage.GitFault(err)
 		}
-		fmt.Fprintf(s.Tools.log, "orig tarball from tag %s (commit %s)\n", tag, commit)
+		fmt.Fprintf(s.Tools.Log(), "orig tarball from tag %s (commit %s)\n", tag, commit)
 		return s.makeAll(ctx, upstreamTree{commit: commit})
 	}
 	return nil, nil
@@ -82,7 +83,7 @@ func (s *Search) branches() []string {
 // fromBranch makes the tarballs of the newest commit of the upstream branch that the packaging has
 // merged, which stays the same when the branch moves on. Where the two share no history there is only the
 // branch's head, which another revision may find elsewhere: it is taken only if debian/gbp.conf says so.
-func (s *Search) fromBranch(ctx context.Context) (*Origs, error) {
+func (s *Search) fromBranch(ctx context.Context) (*Tarballs, error) {
 	for _, branch := range s.branches() {
 		s.looked = append(s.looked, "branch "+branch)
 		looked := &s.looked[len(s.looked)-1]
@@ -91,11 +92,11 @@ func (s *Search) fromBranch(ctx context.Context) (*Origs, error) {
 			continue
 		}
 		if err != nil {
-			return nil, GitFault(err)
+			return nil, sourcepackage.GitFault(err)
 		}
 		base, err := s.Mirror.MergeBase(ctx, s.Commit, head)
 		if err != nil {
-			return nil, GitFault(err)
+			return nil, sourcepackage.GitFault(err)
 		}
 		switch {
 		case base == s.Commit:
@@ -105,10 +106,10 @@ func (s *Search) fromBranch(ctx context.Context) (*Origs, error) {
 			*looked += fmt.Sprintf(" (which shares no history with the commit: tag the upstream commit %s, or write upstream-tree = BRANCH to take whatever its head is)", debian.TagName(s.tagFormats()[0], s.Version.Upstream))
 			continue
 		case base == "":
-			fmt.Fprintf(s.Tools.log, "warning: branch %s shares no history with the commit: its head is taken, which may change\n", branch)
+			fmt.Fprintf(s.Tools.Log(), "warning: branch %s shares no history with the commit: its head is taken, which may change\n", branch)
 			base = head
 		}
-		fmt.Fprintf(s.Tools.log, "orig tarball from branch %s (commit %s)\n", branch, base)
+		fmt.Fprintf(s.Tools.Log(), "orig tarball from branch %s (commit %s)\n", branch, base)
 		return s.makeAll(ctx, upstreamTree{commit: base})
 	}
 	return nil, nil
@@ -116,8 +117,8 @@ func (s *Search) fromBranch(ctx context.Context) (*Origs, error) {
 
 // fromCommit makes the tarballs of the packaging's own tree without debian. Its time is that of the first
 // changelog entry of the upstream version, so that all revisions that do not touch it get the same bytes.
-func (s *Search) fromCommit(ctx context.Context) (*Origs, error) {
-	fmt.Fprintf(s.Tools.log, "orig tarball from the commit itself, without debian\n")
+func (s *Search) fromCommit(ctx context.Context) (*Tarballs, error) {
+	fmt.Fprintf(s.Tools.Log(), "orig tarball from the commit itself, without debian\n")
 	return s.makeAll(ctx, upstreamTree{commit: s.Commit, when: s.Since, bare: true})
 }
 
@@ -135,11 +136,11 @@ func (s *Search) namedHeads() []string {
 }
 
 // fromNamed makes the tarballs of the commit, tag or branch that upstream-tree names.
-func (s *Search) fromNamed(ctx context.Context) (*Origs, error) {
+func (s *Search) fromNamed(ctx context.Context) (*Tarballs, error) {
 	s.looked = append(s.looked, "upstream-tree "+s.GBP.UpstreamTree)
 	if git.IsHash(s.GBP.UpstreamTree) {
 		if err := s.Mirror.Fetch(ctx, s.GBP.UpstreamTree, ""); err != nil {
-			return nil, GitFault(err)
+			return nil, sourcepackage.GitFault(err)
 		}
 	}
 	for _, head := range append([]string{s.GBP.UpstreamTree}, s.namedHeads()...) {
@@ -148,9 +149,9 @@ func (s *Search) fromNamed(ctx context.Context) (*Origs, error) {
 			continue
 		}
 		if err != nil {
-			return nil, GitFault(err)
+			return nil, sourcepackage.GitFault(err)
 		}
-		fmt.Fprintf(s.Tools.log, "orig tarball from upstream-tree %s (commit %s)\n", head, commit)
+		fmt.Fprintf(s.Tools.Log(), "orig tarball from upstream-tree %s (commit %s)\n", head, commit)
 		return s.makeAll(ctx, upstreamTree{commit: commit})
 	}
 	return nil, nil

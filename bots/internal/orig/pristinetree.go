@@ -1,4 +1,4 @@
-package sourcepackage
+package orig
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"foundry/bots/internal/sourcepackage"
 	"foundry/pkg/gitrepo/git"
 )
 
@@ -47,8 +48,8 @@ func (p *pristineTar) withoutComponents(ctx context.Context, commit string) (str
 			rest.WriteString(entry)
 		}
 	}
-	out, err := p.Tools.output(ctx, 1<<10, call{
-		dir: p.Tools.temp, env: gitEnv(p.repository), stdin: strings.NewReader(rest.String()), args: []string{"git", "mktree", "-z", "--missing"},
+	out, err := p.Tools.Output(ctx, 1<<10, sourcepackage.Call{
+		Dir: p.Tools.Temp(), Env: gitEnv(p.repository), Stdin: strings.NewReader(rest.String()), Args: []string{"git", "mktree", "-z", "--missing"},
 	})
 	if err != nil {
 		return "", fmt.Errorf("make upstream tree without components: %w", err)
