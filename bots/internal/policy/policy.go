@@ -105,19 +105,26 @@ func (p *Policy) keys() map[string]func(any) error {
 // maxTimeout is the longest that a message can say.
 const maxTimeout = 30 * 24 * time.Hour
 
+// setTimeout takes a duration as text, or a whole number of seconds.
 func (p *Policy) setTimeout(value any) error {
-	const hint = `write it as text with its unit, such as "90m" or "2h"`
-	text, ok := value.(string)
-	if !ok {
-		return bot.Hint(fmt.Errorf("is %s, not text", kind(value)), hint)
+	const hint = `write it as text with its unit, such as "90m" or "2h", or in whole seconds: 5400`
+	switch v := value.(type) {
+	case int64:
+		if v < 1 || v > int64(maxTimeout/time.Second) {
+			return bot.Hint(fmt.Errorf("%d seconds is not between 1s and %s", v, maxTimeout), hint)
+		}
+		p.Timeout = time.Duration(v) * time.Second
+	case string:
+		d, err := time.ParseDuration(v)
+		switch {
+		case err != nil:
+			return bot.Hint(fmt.Errorf("%q is not a duration", cut(v)), hint)
+		case d < time.Second || d > maxTimeout:
+			return bot.Hint(fmt.Errorf("%s is not between 1s and %s", cut(v), maxTimeout), hint)
+		}
+		p.Timeout = d
+	default:
+		return bot.Hint(fmt.Errorf("is %s, neither text nor whole seconds", kind(value)), hint)
 	}
-	d, err := time.ParseDuration(text)
-	switch {
-	case err != nil:
-		return bot.Hint(fmt.Errorf("%q is not a duration", cut(text)), hint)
-	case d < time.Second || d > maxTimeout:
-		return bot.Hint(fmt.Errorf("%s is not between 1s and %s", text, maxTimeout), hint)
-	}
-	p.Timeout = d
 	return nil
 }
