@@ -131,6 +131,19 @@ func TestFormat1(t *testing.T) {
 			t.Errorf("format %q", s.Format)
 		}
 	})
+	t.Run("native with revision", func(t *testing.T) {
+		for _, format := range []string{"1.0", ""} {
+			r := newRepo(t)
+			r.write(hello("1:1.0-1", format, gbp("pristine-tar = False\ndebian-branch = main\n")))
+			b, s := testTwice(t, r, "main", r.commit(), "--codename", "trixie")
+			wantNames(t, s, "hello_1.0-1~deb12u0.dsc", "hello_1.0-1~deb12u0.tar.gz")
+			if !strings.Contains(b.log, "no sign of an upstream") {
+				t.Errorf("nothing is said of it:\n%s", b.log)
+			}
+			tree, _ := b.unpack(s)
+			wantTree(t, tree, map[string]string{"hello.c": upstream["hello.c"]})
+		}
+	})
 	t.Run("diff", func(t *testing.T) {
 		r, ref := upstreamRepo(t, "1.0", map[string]string{"extra.c": "int extra;\n"})
 		r.git("tag", "upstream/1.0_rc1", "upstream")

@@ -138,6 +138,7 @@ func (m *maker) upstream(ctx context.Context, t *sourcepackage.Runner, tree, wor
 		if found, err = search.Find(ctx); err != nil {
 			return "", nil, err
 		}
+		native = found == nil
 	}
 	if native || found.Made {
 		if m.submodules, err = orig.Submodules(ctx, t, m.mirror, m.commit.Hash, p.GBP); err != nil {

@@ -202,6 +202,54 @@ func TestMissingOrig(t *testing.T) {
 	wantNames(t, b.mustMake(r, "main", ref)[0], "hello_1.0-1.dsc", "hello_1.0-1.debian.tar.xz", "hello_1.0.orig.tar.xz")
 }
 
+// TestMissingOrigOfFormat1: a native package is made only where nothing tells of an upstream.
+func TestMissingOrigOfFormat1(t *testing.T) {
+	more := func(name, text string) func(*repo) {
+		return func(r *repo) {
+			r.write(hello("1.0-1", "", map[string]string{name: text}))
+			r.commit()
+		}
+	}
+	with := func(args ...string) func(*repo) {
+		return func(r *repo) {
+			more("debian/copyright", "x\n")(r)
+			r.run(args...)
+		}
+	}
+	orphan := `set -e; git checkout --quiet --orphan "$0"; git commit --quiet -m x; git checkout --quiet main`
+	for name, test := range map[string]struct {
+		build func(*repo)
+		sign  string
+	}{
+		"tag in gbp.conf":          {more("debian/gbp.conf", "[DEFAULT]\nupstream-tag = v%(version)s\n"), "options of debian/gbp.conf"},
+		"branch in gbp.conf":       {more("debian/gbp.conf", "[DEFAULT]\nupstream-branch = vendor\n"), "options of debian/gbp.conf"},
+		"pristine-tar in gbp.conf": {more("debian/gbp.conf", "[DEFAULT]\npristine-tar = True\n"), "options of debian/gbp.conf"},
+		"watch file":               {more("debian/watch", "version=4\n"), "debian/watch"},
+		"pristine-tar":             {with("sh", "-c", orphan, "pristine-tar"), "branch pristine-tar"},
+		"upstream branch":          {with("sh", "-c", orphan, "upstream"), "branch upstream"},
+		"upstream branch, DEP-14":  {with("sh", "-c", orphan, "upstream/latest"), "branch upstream/latest"},
+		"older tarball":            {with("touch", "../hello_0.9.orig.tar.gz"), "hello_0.9.orig.tar.gz in folder"},
+		"tarball of another kind":  {with("touch", "../hello_1.0.orig.tar.xz"), "hello_1.0.orig.tar.xz in folder"},
+		"debian alone": {func(r *repo) {
+			more("debian/copyright", "x\n")(r)
+			r.git("rm", "--quiet", "hello.c")
+			r.commit()
+		}, "folder debian alone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRepo(t)
+			test.build(r)
+			b := newBench(t, "--codename", "bookworm", "--allow-unsigned")
+			_, err := b.make(r, "main", r.git("rev-parse", "HEAD"))
+			wantFailure(t, err, message.ClassPackage, "no orig tarball of hello 1.0: looked for ", "hello_1.0.orig.tar.gz")
+			if !strings.Contains(b.log, "not a native package, for there is an upstream: ") || !strings.Contains(b.log, test.sign) {
+				t.Errorf("log has not %q:\n%s", test.sign, b.log)
+			}
+		})
+	}
+}
+
 // TestUpstreamBranchWithPackaging: a branch that has the packaging merged is not the upstream source,
 // whatever it is called.
 func TestUpstreamBranchWithPackaging(t *testing.T) {

@@ -9,12 +9,12 @@ import (
 
 // Component is the component in the name of an orig tarball, "" for the main one.
 func Component(name string) string {
-	i := strings.LastIndex(name, ".orig-")
+	i := strings.LastIndex(name, ".orig")
 	if i < 0 {
 		return ""
 	}
-	component, _, _ := strings.Cut(name[i+len(".orig-"):], ".tar.")
-	return component
+	stem, _, _ := strings.Cut(name[i+len(".orig"):], ".tar.")
+	return strings.TrimPrefix(stem, "-")
 }
 
 // OnlyDebian tells whether a tree has the packaging alone: nothing beside debian but files that belong to

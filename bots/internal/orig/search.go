@@ -48,7 +48,8 @@ type Tarballs struct {
 }
 
 // Find puts the tarballs into place. The remote repository is asked for tags and branches as they are now,
-// since they may have been pushed after the commit.
+// since they may have been pushed after the commit. The result is nil for what becomes a native package, though
+// its version has a revision.
 func (s *Search) Find(ctx context.Context) (*Tarballs, error) {
 	if s.Format == debian.Format1 && s.GBP.Components != nil {
 		return nil, sourcepackage.PackageFault("debian/gbp.conf has components, but source format 1.0 takes one orig tarball", `write "3.0 (quilt)" into debian/source/format`)
@@ -63,6 +64,9 @@ func (s *Search) Find(ctx context.Context) (*Tarballs, error) {
 		if found, err := way(ctx); found != nil || err != nil {
 			return found, err
 		}
+	}
+	if native, err := s.asNative(ctx); native || err != nil {
+		return nil, err
 	}
 	return nil, sourcepackage.PackageFault(fmt.Sprintf("no orig tarball of %s %s: looked for %s", s.Source, s.Version.Upstream, strings.Join(s.looked, ", ")), s.missingHint())
 }
