@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,7 @@ type repo struct {
 	t   *testing.T
 	dir string
 	env []string
+	url string // where the bot finds it; "" for the folder
 }
 
 func newRepo(t *testing.T) *repo {
@@ -181,7 +183,7 @@ func (b *bench) make(r *repo, branch, ref string) ([]*message.Source, error) {
 	b.t.Helper()
 	when := commitClock(b.t)
 	about := b.about
-	about.Origin, about.Time = message.Origin{Repository: r.dir, Branch: branch, Ref: ref}, when
+	about.Origin, about.Time = message.Origin{Repository: cmp.Or(r.url, r.dir), Branch: branch, Ref: ref}, when
 	body := &about
 	m, err := message.NewCommit(message.Bot{Name: "watchbot"}, body)
 	if err != nil {
