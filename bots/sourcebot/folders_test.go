@@ -1,6 +1,26 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"foundry/bots/internal/orig"
+	"foundry/pkg/message"
+)
+
+// TestFolders: owners count only beside a repository, and the folders that sourcebot was told of come first.
+func TestFolders(t *testing.T) {
+	b := newBench(t, "--codename", "bookworm", "--tarballs", "/srv/a", "--tarballs", "/srv/b")
+	for repository, beside := range map[string][]orig.Folder{
+		"/srv/git/hello.git": {{Path: "/srv/git", Of: "/srv/git/hello.git"}}, "https://example.org/hello": nil,
+	} {
+		m := &maker{sourcebot: b.bot, about: &message.Commit{Origin: message.Origin{Repository: repository}}}
+		if diff := cmp.Diff(append([]orig.Folder{{Path: "/srv/a"}, {Path: "/srv/b"}}, beside...), m.folders()); diff != "" {
+			t.Errorf("%s, -want +got:\n%s", repository, diff)
+		}
+	}
+}
 
 // TestUpstreamOfFolders: tarballs that lie in a folder, for branches with and without the upstream source.
 func TestUpstreamOfFolders(t *testing.T) {

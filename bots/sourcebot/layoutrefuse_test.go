@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -102,20 +100,5 @@ func TestLayoutsRefused(t *testing.T) {
 				t.Errorf("a file of this host is shown: %v", err)
 			}
 		})
-	}
-}
-
-// TestTarballOfSomebodyElse: a folder such as /tmp, beside a repository, is open to others.
-func TestTarballOfSomebodyElse(t *testing.T) {
-	r := newRepo(t)
-	branched(r, nil)
-	tarball(r, "../hello_1.0.orig.tar.gz", below("x", upstream))
-	if os.Geteuid() != 0 {
-		return // only root gives files away, and has files of others
-	}
-	r.run("chown", "1234", "../hello_1.0.orig.tar.gz")
-	wantFailure(t, made(t, r), message.ClassPackage, "belongs to somebody else", "--tarballs")
-	if err := made(t, r, "--tarballs", filepath.Dir(r.dir)); err != nil {
-		t.Errorf("told to take it: %v", err)
 	}
 }

@@ -124,13 +124,7 @@ func (m *maker) upstream(ctx context.Context, t *sourcepackage.Runner, tree, wor
 	native := p.Format.Native(p.Top.Version)
 	search := &orig.Search{
 		Mirror: m.mirror, Tools: t, Branch: m.about.Branch, Commit: m.commit.Hash, Tree: tree, Source: p.Top.Source, Version: p.Top.Version, Since: p.Since,
-		Format: p.Format, GBP: p.GBP, Compression: m.compressionFor(p.Format, p.GBP), Dir: work,
-	}
-	for _, path := range m.tarballs {
-		search.Folders = append(search.Folders, orig.Folder{Path: path})
-	}
-	if beside, ok := orig.FolderBeside(m.about.Repository); ok {
-		search.Folders = append(search.Folders, beside)
+		Format: p.Format, GBP: p.GBP, Compression: m.compressionFor(p.Format, p.GBP), Folders: m.folders(), Dir: work,
 	}
 	var found *orig.Tarballs
 	var err error
@@ -156,6 +150,19 @@ func (m *maker) upstream(ctx context.Context, t *sourcepackage.Runner, tree, wor
 	search.Tree, search.Submodules = tree, m.submodules
 	fit, err := layout.Find(ctx, search, found)
 	return tree, fit, err
+}
+
+// folders lists those that may hold orig tarballs: any that sourcebot was told of, then the one beside the
+// repository.
+func (m *maker) folders() []orig.Folder {
+	var folders []orig.Folder
+	for _, path := range m.tarballs {
+		folders = append(folders, orig.Folder{Path: path})
+	}
+	if beside, ok := orig.FolderBeside(m.about.Repository); ok {
+		folders = append(folders, beside)
+	}
+	return folders
 }
 
 // makeOne makes the package for one codename of an exported tree, which is used up.

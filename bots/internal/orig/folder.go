@@ -84,22 +84,22 @@ func (s *Search) copyAll(folder Folder, names, files []string) error {
 		if err != nil {
 			return err
 		}
-		if err := copyFile(root, name, s.Dir, folder.Of); err != nil {
+		if err := s.copyFile(root, name, folder.Of); err != nil {
 			return err
 		}
 		if !signed {
 			continue
 		}
-		if err := copyFile(root, name+".asc", s.Dir, folder.Of); err != nil {
+		if err := s.copyFile(root, name+".asc", folder.Of); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// copyFile copies a plain file below root into the folder dir. With a repository, the file must belong to who
-// may be trusted with it.
-func copyFile(root *os.Root, name, dir, repository string) error {
+// copyFile copies a plain file below root. With a repository, the file must belong to who may be trusted
+// with it.
+func (s *Search) copyFile(root *os.Root, name, repository string) error {
 	unfit := func(reason any) error {
 		return sourcepackage.PackageFault(fmt.Sprintf("%s in folder %s: %v", name, root.Name(), reason), "make it a plain file that sourcebot may read")
 	}
@@ -117,10 +117,10 @@ func copyFile(root *os.Root, name, dir, repository string) error {
 		return unfit(errors.Unwrap(err))
 	}
 	defer from.Close()
-	if repository != "" && !ownedAs(from, repository) {
+	if repository != "" && !s.trusted(from, repository) {
 		return sourcepackage.PackageFault(fmt.Sprintf("%s in folder %s belongs to somebody else than repository %s", name, root.Name(), repository), "chown it, or start sourcebot with --tarballs "+root.Name())
 	}
-	to, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	to, err := os.OpenFile(filepath.Join(s.Dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return fmt.Errorf("copy %s: %w", name, err)
 	}
@@ -131,12 +131,25 @@ func copyFile(root *os.Root, name, dir, repository string) error {
 	return to.Close()
 }
 
-// ownedAs tells whether a file belongs to the owner of a repository, to root or to this user: a folder such as
+// trusted tells whether a file belongs to the owner of a repository, to root or to this user: a folder such as
 // /tmp is open to others.
-func ownedAs(f *os.File, repository string) bool {
-	var file, holder unix.Stat_t
-	if unix.Fstat(int(f.Fd()), &file) != nil || unix.Stat(repository, &holder) != nil {
-		return false
+func (s *Search) trusted(f *os.File, repository string) bool {
+	lookUp := s.owners
+	if lookUp == nil {
+		lookUp = owners
 	}
-	return file.Uid == holder.Uid || file.Uid == 0 || int(file.Uid) == os.Geteuid()
+	file, holder, err := lookUp(f, repository)
+	return err == nil && (file == holder || file == 0 || int(file) == os.Geteuid())
+}
+
+// owners looks up whom a file and a repository belong to.
+func owners(f *os.File, repository string) (file, holder uint32, err error) {
+	var a, b unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &a); err != nil {
+		return 0, 0, fmt.Errorf("look up owner: %w", err)
+	}
+	if err := unix.Stat(repository, &b); err != nil {
+		return 0, 0, fmt.Errorf("look up owner of %s: %w", repository, err)
+	}
+	return a.Uid, b.Uid, nil
 }

@@ -9,6 +9,7 @@ package orig
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +39,8 @@ type Search struct {
 	Folders     []Folder
 	Dir         string // where the tarballs are put
 
-	looked []string // where it was looked for, for a person
+	looked []string                                                             // where it was looked for, for a person
+	owners func(f *os.File, repository string) (file, holder uint32, err error) // nil: as the system has it
 }
 
 // Tarballs are those that were found.
