@@ -2,6 +2,7 @@ package orig
 
 import (
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,4 +64,31 @@ func TestFolderBeside(t *testing.T) {
 			t.Errorf("%s: %v, want %v", url, got, want)
 		}
 	}
+}
+
+// FuzzChoose: whatever a branch or folder has, what is chosen are plain names of tarballs of the version, each
+// component once.
+func FuzzChoose(f *testing.F) {
+	f.Add("hello_1.0.orig.tar.gz\nhello_1.0.orig-a.tar.xz\nhello_1.0.orig-a.tar.gz")
+	f.Add("hello_1.0.orig.tar.xz\nhello_1.0.orig-../x.tar.xz\nhello_1.0.orig-.tar.xz")
+	tools, err := sourcepackage.NewRunner(f.TempDir(), time.Unix(1_000_000_000, 0), io.Discard)
+	if err != nil {
+		f.Fatal(err)
+	}
+	search := Search{Tools: tools, Tree: f.TempDir(), Source: "hello", Version: debian.Version{Upstream: "1.0", Revision: "1"}, Format: debian.FormatQuilt}
+	f.Fuzz(func(t *testing.T, files string) {
+		s := search
+		names, err := s.choose(strings.Split(files, "\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for i, name := range names {
+			component := Component(name)
+			if !strings.HasPrefix(name, "hello_1.0.orig") || strings.Contains(name, "/") || seen[component] || (component == "") != (i == 0) {
+				t.Fatalf("%q of %q", names, files)
+			}
+			seen[component] = true
+		}
+	})
 }
