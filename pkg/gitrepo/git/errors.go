@@ -35,9 +35,12 @@ var (
 	}
 	// ErrUnreachable says that the repository's host gives no answer.
 	ErrUnreachable error = &problem{"host unreachable", "check the host's name, the network and proxies"}
+	// ErrServer says that the repository's host answers with an error of its own, or breaks off.
+	ErrServer error = &problem{"the server fails", "its log says why; ask again when it is repaired, or try: git ls-remote URL"}
 	// ErrUnsafe says that a tree holds what may not be written to a folder.
 	ErrUnsafe error = &problem{text: "unsafe tree"}
 	errNoGit  error = &problem{"git is not installed", "apt-get install git"}
+	errGit    error = &problem{"git", "try by hand: git ls-remote URL, and git fsck where the repository is"}
 )
 
 // NewProblem makes a sentinel, an error that a person can do something about. The hint is one line.
@@ -103,6 +106,10 @@ var symptoms = []struct {
 	{"not exported", ErrNoRepository},
 	{"does not exist", ErrNoRepository},
 	{"No such file or directory", ErrNoRepository},
+	{"returned error: 5", ErrServer},
+	{"redirects followed", ErrServer},
+	{"hung up unexpectedly", ErrServer},
+	{"early EOF", ErrServer},
 }
 
 // Explain makes an error of a run of git that ended with err and wrote stderr. It names the
@@ -123,9 +130,9 @@ func Explain(ctx context.Context, err error, stderr string) error {
 		}
 	}
 	if line == "" {
-		return fmt.Errorf("git: %w", err)
+		return fmt.Errorf("%w: %w", errGit, err)
 	}
-	return fmt.Errorf("git: %s", line)
+	return fmt.Errorf("%w: %s", errGit, line)
 }
 
 // tellingLine is the line of git's output that says most: what the other side complains about,
