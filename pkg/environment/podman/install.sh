@@ -8,6 +8,19 @@ packages() {
 		sed -n 's/^installed //p' >"$1"
 }
 
+# Some packages ask apt-cache while they are built. The lists are in a volume, and big; the environment gets
+# compressed ones.
+keep_lists() {
+	mkdir -p $kept/partial
+	for file in /var/lib/apt/lists/*; do
+		case $file in
+		*_Packages) gzip -1 -n <"$file" >"$kept/${file##*/}.gz" ;;
+		*Release | *Release.gpg) cp "$file" $kept/ ;;
+		esac
+	done
+}
+kept=/var/lib/apt/build
+
 # No service is started in an environment. (mmdebstrap removes its own of these.)
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
@@ -51,7 +64,11 @@ read -r order <&6
 [ "$order" = install ]
 
 echo stage install >&4
+keep_lists &
+lists=$!
 apt-get -q build-dep /in/package.dsc
+wait $lists
 [ $updated = no ] || apt-get -q autoclean
+echo "Dir::State::lists \"$kept\";" >/etc/apt/apt.conf.d/90foundry
 rm -f /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log /var/cache/debconf/*-old /var/lib/dpkg/*-old
 packages /out/after
