@@ -56,8 +56,14 @@ func (o *options) receive(ctx context.Context, b *bot.Bot) {
 		all.Go(func() {
 			ticker := time.NewTicker(o.interval)
 			defer ticker.Stop()
+			told := "" // not each second again
 			for {
-				if err := folder.Scan(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				err := folder.Scan(ctx)
+				switch {
+				case err == nil:
+					told = ""
+				case !errors.Is(err, context.Canceled) && err.Error() != told:
+					told = err.Error()
 					b.NoteError(fmt.Errorf("incoming folder %s: %w", folder.Dir, err))
 					folder.Log.Warn().Err(err).Str("hint", bot.HintOf(err)).Msg("trouble with uploads, will be tried again")
 				}

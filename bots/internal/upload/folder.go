@@ -206,7 +206,8 @@ func (f *Folder) list() (map[string]stamp, error) {
 func (f *Folder) lock() (unlock func(), err error) {
 	file, err := os.OpenFile(filepath.Join(f.Dir, ".lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock incoming folder: %w", err)
+		return nil, bot.Hint(fmt.Errorf("lock incoming folder: %w", err),
+			"let the user who runs this write into "+f.Dir+"; in a systemd unit that needs ReadWritePaths=, too")
 	}
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if err != nil {
