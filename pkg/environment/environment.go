@@ -75,7 +75,8 @@ type Request struct {
 // also in other processes on the host, make it once.
 type Provisioner interface {
 	// Provision returns the image for request, made or reused, and writes what it does to log. An
-	// image counts as reused only while the Release files of all its sources are unchanged.
+	// image counts as reused only while the Release files of all its sources are unchanged, or those of
+	// optional ones have changed in nothing that has a bearing on it.
 	// Unsatisfiable dependencies are an *UnsatisfiableError.
 	Provision(ctx context.Context, request Request, log io.Writer) (message.Image, error)
 	// Key names, in a moment, all that the answer to request depends on: while it stays the same, so

@@ -63,7 +63,7 @@ func Open(ctx context.Context, cache string) (*Engine, error) {
 		return nil, fmt.Errorf("open cache folder: %w", err)
 	}
 	e := &Engine{changed: make(chan struct{}, 1)}
-	kinds := append(oci.Kinds(), answers, images, bases, mirror.Kind, wishes, used, promised, upToDate, ran)
+	kinds := append(oci.Kinds(), answers, images, mentions, nears, bases, mirror.Kind, wishes, used, promised, upToDate, ran)
 	if e.index, err = index.Open(filepath.Join(cache, "environments"), kinds...); err != nil {
 		return nil, err
 	}

@@ -72,3 +72,4 @@ wait $lists
 echo "Dir::State::lists \"$kept\";" >/etc/apt/apt.conf.d/90foundry
 rm -f /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log /var/cache/debconf/*-old /var/lib/dpkg/*-old
 packages /out/after
+dpkg-query -W -f '${Package}, ${Depends}, ${Pre-Depends}\n' >/out/names

@@ -25,9 +25,11 @@ type plan struct {
 	sources  []source         // the base's own first
 	releases []mirror.Release // of sources, in the same order
 	baseKey  string
-	listsKey string // of what apt downloads
-	key      string // of the answer
-	urgent   bool   // a package waits for it
+	listsKey string       // of what apt downloads
+	key      string       // of the answer
+	own      []ownArchive // archives that change with every package
+	near     string       // key of an answer that holds while nothing of them that has a bearing on it changes; empty for none
+	urgent   bool         // a package waits for it
 }
 
 // A source is a source list with its keyring.
@@ -58,7 +60,13 @@ func (e *Engine) plan(ctx context.Context, request environment.Request) (*plan, 
 	if err != nil {
 		return nil, err
 	}
+	var near []string
 	for n, list := range lists {
+		if list.Optional {
+			p.own = append(p.own, ownArchive{list, looked[n].SHA256})
+		} else {
+			near = append(near, looked[n].SHA256)
+		}
 		if looked[n].SHA256 == "" {
 			continue // optional, and not there yet
 		}
@@ -72,13 +80,19 @@ func (e *Engine) plan(ctx context.Context, request environment.Request) (*plan, 
 	}
 	p.baseKey = index.Digest(format, "base", baseHook, strings.Join(baseOptions(), " "), request.Architecture, described[0])
 	p.listsKey = index.Digest(append(described, format, "lists", p.baseKey)...)
+	profiles := slices.Clone(request.Profiles)
+	slices.Sort(profiles)
+	asked := []string{format, "answer", installScript, p.baseKey, request.Depends, request.Conflicts, strings.Join(profiles, " ")}
 	for _, r := range p.releases {
 		described = append(described, r.SHA256)
 	}
-	profiles := slices.Clone(request.Profiles)
-	slices.Sort(profiles)
-	p.key = index.Digest(append(described, format, "answer", installScript, p.baseKey,
-		request.Depends, request.Conflicts, strings.Join(profiles, " "))...)
+	p.key = index.Digest(append(described, asked...)...)
+	if slices.ContainsFunc(p.own, ownArchive.readable) {
+		for _, o := range p.own {
+			near = append(near, o.list.URI, o.list.Suite, strings.Join(o.list.Components, " "), o.list.Keyring)
+		}
+		p.near = index.Digest(append(near, asked...)...)
+	}
 	return p, nil
 }
 

@@ -3,6 +3,7 @@ package podman
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -33,6 +34,10 @@ func (e *Engine) Provision(ctx context.Context, request environment.Request, log
 	if image, found := e.answer(p.key); found {
 		fmt.Fprintf(log, "reusing environment %s: no source list has changed\n", image.Key)
 		return image, nil
+	}
+	if image, found := e.nearAnswer(p); found {
+		fmt.Fprintf(log, "reusing environment %s: nothing that has a bearing on it has changed\n", image.Key)
+		return image, e.index.Save(answers, p.key, image)
 	}
 	unlock, err := e.index.Lock(ctx, "answer-"+p.key)
 	if err != nil {
@@ -304,7 +309,11 @@ func (i *installation) commit(ctx context.Context) (message.Image, error) {
 		image.Packages = []string{}
 	}
 	fmt.Fprintf(i.log, "made environment %s\n", key)
-	if err := i.engine.index.Save(images, key, image); err != nil {
+	said, err := i.read("names")
+	if err != nil {
+		return message.Image{}, err
+	}
+	if err := errors.Join(i.engine.index.Save(mentions, key, mention{id, mentioned(said)}), i.engine.index.Save(images, key, image)); err != nil {
 		return message.Image{}, err
 	}
 	if !i.engine.promise(id) {
@@ -325,7 +334,7 @@ func (i *installation) remember(image message.Image) error {
 			return nil
 		}
 	}
-	return i.engine.index.Save(answers, i.plan.key, image)
+	return errors.Join(i.engine.index.Save(answers, i.plan.key, image), i.engine.rememberNear(i.plan, image))
 }
 
 // maxOutput is the size of the largest file that is read from an installation.

@@ -165,7 +165,7 @@ func (e *Engine) discard(ctx context.Context, i *item) (removed bool, err error)
 // forgetMissing forgets what is remembered of images that are not there any more.
 func (e *Engine) forgetMissing() error {
 	var problems []error
-	for _, kind := range []string{answers, images, bases} {
+	for _, kind := range []string{answers, nears, images, mentions, bases} {
 		keys, err := e.index.Keys(kind)
 		problems = append(problems, err)
 		for _, key := range keys {
