@@ -227,7 +227,7 @@ func TestRebuildInOrder(t *testing.T) {
 	if diff := cmp.Diff(want, s.plan("base", "--rebuild-dependents").states()); diff != "" {
 		t.Errorf("with a new bb (-want +got)\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"cc 1+r2"}, s.order()); diff != "" {
+	if diff := cmp.Diff([]string{"cc 1+build2"}, s.order()); diff != "" {
 		t.Errorf("rebuilt with a new bb (-want +got)\n%s", diff)
 	}
 	s.must("rebuild", "dd")
