@@ -16,7 +16,7 @@ const (
 // print writes the part about the corpus.
 func (r *corpusResults) print(w io.Writer) {
 	row := func(name, cold, sbuild, warm, plain string) {
-		fmt.Fprintf(w, "  %-18s %-22s %-22s %-22s %s\n", name, cold, sbuild, warm, plain)
+		fmt.Fprintf(w, "  %-20s %-22s %-22s %-22s %s\n", name, cold, sbuild, warm, plain)
 	}
 	fmt.Fprintf(w, "\n  from sources to builds, of source packages of the distribution; sbuild has its base system in a tarball\n")
 	row("", "foundry, cold", "sbuild", "foundry, warm", "dpkg-buildpackage")
