@@ -26,15 +26,11 @@ func (c *client) outputsCommand() *cobra.Command {
 		Args:              exactly(1, "a transaction's context"),
 		ValidArgsFunction: c.completeContext,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := c.open(cmd.Context())
+			s, t, err := c.openTransaction(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			defer s.close()
-			t, err := s.load(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
 			outputs := t.outputs(arch)
 			switch {
 			case len(outputs) == 0:

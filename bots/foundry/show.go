@@ -19,15 +19,11 @@ func (c *client) showCommand() *cobra.Command {
 		Args:              exactly(1, "a transaction's context"),
 		ValidArgsFunction: c.completeContext,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := c.open(cmd.Context())
+			s, t, err := c.openTransaction(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			defer s.close()
-			t, err := s.load(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
 			if c.JSON {
 				return printJSON(c.out, t.report())
 			}

@@ -53,15 +53,11 @@ func (c *client) retryCommand() *cobra.Command {
 		Short: "Run a transaction again, from its commit or upload",
 		Args:  exactly(1, "a transaction's context"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := c.open(cmd.Context())
+			s, t, err := c.openTransaction(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			defer s.close()
-			t, err := s.load(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
 			if source := t.upload(); source != nil {
 				return c.uploadAgain(cmd.Context(), s, *source, o)
 			}

@@ -218,6 +218,20 @@ func (t *transaction) waiting() (steps []step) {
 // errEnded ends the tailing of a transaction.
 var errEnded = errors.New("transaction has ended")
 
+// openTransaction connects to the foundry and reads what is kept of a transaction. The session is to be closed.
+func (c *client) openTransaction(ctx context.Context, name string) (*session, *transaction, error) {
+	s, err := c.open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := s.load(ctx, name)
+	if err != nil {
+		s.close()
+		return nil, nil, err
+	}
+	return s, t, nil
+}
+
 // load reads what is kept of a transaction.
 func (s *session) load(ctx context.Context, name string) (*transaction, error) {
 	t := &transaction{context: name, architectures: s.architectures(ctx)}
