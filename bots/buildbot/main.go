@@ -49,9 +49,6 @@ func (o *options) run(ctx context.Context, b *bot.Bot) error {
 	if err != nil {
 		return err
 	}
-	if err := engine.Sweep(ctx); err != nil {
-		b.Log.Warn().Err(err).Msg("left-over containers not removed")
-	}
 	w := &builder{options: o, runtime: engine}
 	return engine.While(ctx, podman.Upkeep{Limit: o.images, Log: b.Log}, func(ctx context.Context) error {
 		return b.Work(ctx, bot.Step{Key: o.Arch, Results: w.results, Do: w.do, Stage: w.stage})

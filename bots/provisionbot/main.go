@@ -58,9 +58,6 @@ func (o *options) run(ctx context.Context, b *bot.Bot) error {
 	if err != nil {
 		return err
 	}
-	if err := engine.Sweep(ctx); err != nil {
-		b.Log.Warn().Err(err).Msg("left-over containers not removed")
-	}
 	share, err := o.share(b)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"hash"
 	"io"
 	"maps"
@@ -137,21 +138,18 @@ func (o ownArchive) hash(h hash.Hash, arch string, names []string) error {
 	return nil
 }
 
-// unchanged tells whether the Release file is the one that the plan has seen.
+// unchanged is an error unless the Release file is the one that the plan has seen.
 func (o ownArchive) unchanged(root *os.Root) error {
 	f, err := root.Open("InRelease")
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return err
+	sum, err := mirror.HashRelease(f)
+	if err == nil && sum != o.release {
+		err = errors.New("it has changed")
 	}
-	if hex.EncodeToString(h.Sum(nil)) != o.release {
-		return os.ErrNotExist
-	}
-	return nil
+	return err
 }
 
 // hashStanzas adds the stanzas of an index (deb822(5)) that are of one of the names, or provide one.

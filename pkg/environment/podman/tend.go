@@ -55,8 +55,12 @@ func (e *Engine) Tend(ctx context.Context, u Upkeep) error {
 	}
 }
 
-// While calls work, and tends the cache folder until it returns.
+// While removes what killed processes have left behind, calls work, and tends the cache folder until it
+// returns.
 func (e *Engine) While(ctx context.Context, u Upkeep, work func(ctx context.Context) error) error {
+	if err := e.Sweep(ctx); err != nil {
+		u.Log.Warn().Err(err).Msg("left-over containers not removed")
+	}
 	tending, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- e.Tend(tending, u) }()

@@ -151,7 +151,7 @@ func readRelease(_ context.Context, location string) (Release, error) {
 		return Release{}, err
 	}
 	defer f.Close()
-	sum, err := hashRelease(f)
+	sum, err := HashRelease(f)
 	return Release{URL: location, SHA256: sum}, err
 }
 
@@ -207,7 +207,7 @@ func (c *Client) fetchRelease(ctx context.Context, location string) (Release, er
 	default:
 		return Release{}, fmt.Errorf("mirror answers %s", response.Status)
 	}
-	sum, err := hashRelease(response.Body)
+	sum, err := HashRelease(response.Body)
 	if err != nil {
 		return Release{}, err
 	}
@@ -221,7 +221,8 @@ func (c *Client) fetchRelease(ctx context.Context, location string) (Release, er
 	return r, nil
 }
 
-func hashRelease(r io.Reader) (string, error) {
+// HashRelease is the SHA-256 of a Release file, which must not be empty nor beyond what is read of one.
+func HashRelease(r io.Reader) (string, error) {
 	h := sha256.New()
 	n, err := io.Copy(h, io.LimitReader(r, maxRelease+1))
 	switch {
