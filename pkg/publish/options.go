@@ -24,13 +24,43 @@ type Suite struct {
 	Origin        string
 	Label         string
 	Description   string
+
+	// Components beside Component, the one for packages whose Section names none. Where there are
+	// none beside it, all packages go there.
+	Components []string
+	// Rules give packages of some source packages a component, the first that matches; before Section does.
+	Rules []Rule
+	// DebugComponent is the component of packages with debugging symbols; empty: that of the others.
+	DebugComponent string
+	// Version is that of the release, such as "12.1".
+	Version string
+	// NotAutomatic keeps apt from installing packages of the suite unless asked (priority 1), and with
+	// ButAutomaticUpgrades from all but upgrades of those (priority 100).
+	NotAutomatic         bool
+	ButAutomaticUpgrades bool
+	// SignedBy names the fingerprints that clients shall believe from now on; empty for no such field.
+	SignedBy []string
+	// Keep is how many versions of each package stay; zero is 1.
+	Keep int
+	// AllowDowngrade lets lower versions in than are there.
+	AllowDowngrade bool
+	// Zstd adds indexes compressed with zstd to those with gzip and xz.
+	Zstd bool
+}
+
+// Rule gives all packages of the source packages that it matches a component.
+type Rule struct {
+	Source    string // name of source packages, with * and ? as in path.Match
+	Component string
 }
 
 // Defaults of Options.
 const (
-	DefaultValidFor  = 10 * 24 * time.Hour
-	DefaultRetain    = 14 * 24 * time.Hour
-	DefaultComponent = "main"
+	DefaultValidFor    = 10 * 24 * time.Hour
+	DefaultRetain      = 14 * 24 * time.Hour
+	DefaultKeepIndexes = 24 * time.Hour
+	DefaultSnapshots   = 1000
+	DefaultComponent   = "main"
 )
 
 // MinValidFor is the shortest time that metadata may be valid for.
@@ -38,15 +68,17 @@ const MinValidFor = time.Hour
 
 // Options describe a repository on disk.
 type Options struct {
-	Dir      string        // state: database, pool, lock
-	Output   string        // what is served
-	Archive  string        // name of the repository, "main": letters, digits, "-", "_", "."
-	Suites   []Suite       // at least one
-	Signer   trust.Signer  // of the metadata
-	ValidFor time.Duration // from signing to Valid-Until; zero is DefaultValidFor
-	Retain   time.Duration // how long dropped packages can still be fetched; zero is DefaultRetain
-	URI      string        // where Output is served; empty if not known
-	Log      zerolog.Logger
+	Dir         string        // state: database, pool, lock
+	Output      string        // what is served
+	Archive     string        // name of the repository, "main": letters, digits, "-", "_", "."
+	Suites      []Suite       // at least one
+	Signer      trust.Signer  // of the metadata
+	ValidFor    time.Duration // from signing to Valid-Until; zero is DefaultValidFor
+	Retain      time.Duration // how long dropped packages can still be fetched; zero is DefaultRetain
+	Snapshots   int           // how many are kept of each codename; zero is DefaultSnapshots
+	KeepIndexes time.Duration // how long index files can be fetched by hash after they were last listed; zero is DefaultKeepIndexes
+	URI         string        // where Output is served; empty if not known
+	Log         zerolog.Logger
 }
 
 // ValidName tells whether s can be the name of a repository, a codename, a suite or a component, all of
@@ -63,6 +95,8 @@ func ValidArchitecture(s string) bool {
 func (o Options) Complete() (Options, error) {
 	o.ValidFor = cmp.Or(o.ValidFor, DefaultValidFor)
 	o.Retain = cmp.Or(o.Retain, DefaultRetain)
+	o.Snapshots = cmp.Or(o.Snapshots, DefaultSnapshots)
+	o.KeepIndexes = cmp.Or(o.KeepIndexes, DefaultKeepIndexes)
 	switch {
 	case o.Dir == "" || o.Output == "":
 		return o, errors.New("no folder given")
