@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"foundry/bots/foundry/trace"
 	"foundry/pkg/environment/podman"
 )
 
@@ -41,11 +42,11 @@ func (d *demo) install(ctx context.Context) (string, error) {
 // prove walks from the installed package back to the commit.
 func (d *demo) prove(ctx context.Context, s *session, deb string) error {
 	d.say("\nthe chain of signatures, from the installed package to the commit:")
-	ch, err := s.trace(ctx, d.State, traceTarget{path: deb})
+	ch, err := s.tracer().Follow(ctx, d.State, trace.Target{Path: deb})
 	if err != nil {
 		return err
 	}
-	ch.print(d.out)
+	ch.Print(d.out, false)
 	if !ch.Whole {
 		return errors.New("the chain of signatures does not hold")
 	}

@@ -125,7 +125,7 @@ func noLogs(t *transaction, logs []stepLog, o logSelection) error {
 	for _, l := range logs {
 		names = append(names, l.String())
 	}
-	return bot.Hint(fmt.Errorf("no log of %s is kept for %s", t.context, strings.Join(nonEmpty(o.step, o.arch), " ")),
+	return bot.Hint(fmt.Errorf("no log of %s is kept for %s", t.context, strings.TrimSpace(o.step+" "+o.arch)),
 		"there are logs of "+strings.Join(names, ", "))
 }
 

@@ -138,48 +138,7 @@ func stageLine(t *transaction, e entry) string {
 	if p, ok := e.body.(*message.Provision); ok && p.Outcome == message.Waiting {
 		mark = "…"
 	}
-	return bot.Printable(fmt.Sprintf("  %s %8s  %-10s  %s  (%s)", mark, seconds(t.took(e)), e.message.Topic, summary(e.body), e.message.Bot.Instance))
-}
-
-// summary says in a few words what a message is about.
-func summary(body message.Body) string {
-	about := message.About(body)
-	what := strings.Join(nonEmpty(about.Source, about.Version, about.Codename, about.Architecture), " ")
-	switch b := body.(type) {
-	case *message.Commit:
-		return fmt.Sprintf("%s#%s %.10s %s", b.Repository, b.Branch, b.Ref, b.Subject)
-	case *message.Source:
-		if b.Uploaded() {
-			return what + " uploaded by " + b.Committer
-		}
-	case *message.Provision:
-		if b.Outcome == message.Skipped {
-			return what + " skipped: " + b.Reason
-		}
-		if b.Outcome == message.Waiting {
-			return what + " waiting for " + strings.Join(b.WaitsFor, ", ")
-		}
-		return what + " image " + fmt.Sprintf("%.12s", b.Image.Key)
-	case *message.Failure:
-		if what == "" {
-			what = message.RepositoryName(b.Repository)
-		}
-		return fmt.Sprintf("%s %s (%s): %s", what, b.Stage, b.Class, b.Reason)
-	case *message.Dist:
-		return what + " in " + b.Archive
-	case *message.Reject:
-		return "rejected: " + b.Reason
-	}
-	return what
-}
-
-func nonEmpty(words ...string) (some []string) {
-	for _, w := range words {
-		if w != "" {
-			some = append(some, w)
-		}
-	}
-	return some
+	return bot.Printable(fmt.Sprintf("  %s %8s  %-10s  %s  (%s)", mark, seconds(t.took(e)), e.message.Topic, message.Summary(e.body), e.message.Bot.Instance))
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", max(d, 0).Seconds()) }

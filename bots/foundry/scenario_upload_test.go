@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"foundry/pkg/trust"
 )
 
 // takeUploads makes the foundry's sourcebot take what is uploaded into a folder, by those of gpg. It is
@@ -23,7 +25,7 @@ func (h *house) takeUploads(gpg *gpgHome) (incoming string) {
 	if err := os.WriteFile(h.config, []byte(with), 0o600); err != nil {
 		h.t.Fatal(err)
 	}
-	gpg.export(filepath.Join(h.state(), "trust", uploadersKeyring+".asc"))
+	gpg.export(filepath.Join(h.state(), "trust", trust.Uploaders+".asc"))
 	return incoming
 }
 

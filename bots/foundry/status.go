@@ -66,7 +66,7 @@ type statusEntry struct {
 func (st *status) wait(m *message.Message, p *message.Provision) {
 	st.goOn(m.Parent, p.Architecture)
 	if p.Outcome == message.Waiting {
-		st.Waiting = append(st.Waiting, statusEntry{m.Time, m.Context, summary(p), m.Parent, p.Architecture})
+		st.Waiting = append(st.Waiting, statusEntry{m.Time, m.Context, message.Summary(p), m.Parent, p.Architecture})
 	}
 }
 
@@ -169,7 +169,7 @@ func (s *session) statusMessages(ctx context.Context, st *status) error {
 			st.wait(m, b)
 		case *message.Failure:
 			st.goOn(m.Parent, b.Architecture)
-			st.Failures = append(st.Failures, statusEntry{Time: m.Time, Context: m.Context, Summary: summary(b)})
+			st.Failures = append(st.Failures, statusEntry{Time: m.Time, Context: m.Context, Summary: message.Summary(b)})
 		case *message.Reject:
 			st.Rejects = append(st.Rejects, statusReject{m.Time, m.Bot.Instance, *b})
 		}

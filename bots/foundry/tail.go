@@ -136,10 +136,10 @@ func (c *client) tail(ctx context.Context, filter bus.Filter) error {
 func printTailLine(w io.Writer, raw bus.Raw, m *message.Message, body message.Body, rejected error) error {
 	var line string
 	if rejected != nil {
-		line = fmt.Sprintf("%s  %-10s  rejected %s: %s", raw.Stored.Local().Format(time.DateTime), raw.Topic, raw.Subject, reasonOf(rejected))
+		line = fmt.Sprintf("%s  %-10s  rejected %s: %s", raw.Stored.Local().Format(time.DateTime), raw.Topic, raw.Subject, bus.Reason(rejected))
 	} else {
 		line = fmt.Sprintf("%s  %-10s  %s  %s  (%s)", m.Time.Local().Format(time.DateTime), m.Topic,
-			orDash(m.Context), summary(body), m.Bot.Instance)
+			orDash(m.Context), message.Summary(body), m.Bot.Instance)
 	}
 	_, err := fmt.Fprintln(w, bot.Printable(strings.ReplaceAll(line, "\n", " ")))
 	return err
@@ -170,18 +170,9 @@ func rejectOf(raw bus.Raw, why error) message.Reject {
 	sum := sha256.Sum256(raw.Payload)
 	subject := []rune(bot.Printable(raw.Subject))
 	return message.Reject{
-		Subject: string(subject[:min(len(subject), 256)]), Reason: bot.Printable(reasonOf(why)),
+		Subject: string(subject[:min(len(subject), 256)]), Reason: bot.Printable(bus.Reason(why)),
 		SHA256: message.Digest(hex.EncodeToString(sum[:])), Size: int64(len(raw.Payload)), Sequence: raw.Sequence,
 	}
-}
-
-// reasonOf is why a message was not believed, without the words that every such error begins with.
-func reasonOf(err error) string {
-	var reject *bus.RejectError
-	if errors.As(err, &reject) {
-		return reject.Reason
-	}
-	return err.Error()
 }
 
 func orDash(s string) string {

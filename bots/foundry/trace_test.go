@@ -7,8 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"foundry/bots/foundry/trace"
 	"foundry/pkg/bot"
 	"foundry/pkg/message"
 	"foundry/pkg/trust"
@@ -54,12 +53,12 @@ func TestTraceWhole(t *testing.T) {
 			t.Errorf("chain lacks %s:\n%s", part, out)
 		}
 	}
-	var ch chain
+	var ch trace.Chain
 	h.ok(json.Unmarshal([]byte(h.must("trace", "traced=1.0", "--json")), &ch))
 	if !ch.Whole || len(ch.Links) != len(allLinks) {
 		t.Errorf("as JSON: %+v", ch)
 	}
-	h.expect(traceTarget{pkg: "traced", version: "1.0", arch: "source"}, map[string][]string{"✓": linksBut("file"), "–": {"file"}})
+	h.expect(trace.Target{Package: "traced", Version: "1.0", Arch: "source"}, map[string][]string{"✓": linksBut("file"), "–": {"file"}})
 	if out := h.must("trace", h.deb, "--verbose"); !strings.Contains(out, "    ✓ without its signature the package is what was built") {
 		t.Errorf("verbose:\n%s", out)
 	}
@@ -261,7 +260,7 @@ func TestTraceBroken(t *testing.T) {
 			if test.out != nil {
 				want["–"] = test.out
 			}
-			ch := h.expect(traceTarget{path: h.deb}, want)
+			ch := h.expect(trace.Target{Path: h.deb}, want)
 			status, out, _ := h.cli("trace", h.deb)
 			if !strings.Contains(out, test.says) {
 				t.Errorf("chain does not say %q:\n%s", test.says, out)
@@ -288,31 +287,8 @@ func TestTraceOffline(t *testing.T) {
 	h := newHistory(t, buildTraced(t), nil)
 	h.tell()
 	h.ok(os.RemoveAll(h.git.bare))
-	h.expect(traceTarget{path: h.deb, offline: true}, map[string][]string{"✓": linksBut("git"), "–": {"git"}})
+	h.expect(trace.Target{Path: h.deb, Offline: true}, map[string][]string{"✓": linksBut("git"), "–": {"git"}})
 	if out := h.must("trace", "--offline", h.deb); !strings.HasSuffix(out, tracedDeb+": every link that was looked at holds; left out: git\n") {
 		t.Errorf("chain:\n%s", out)
-	}
-}
-
-func TestFindPackage(t *testing.T) {
-	published := func(arch string, digest string) candidate {
-		return candidate{Published: message.Published{Package: "hello", Version: "1.0", Architecture: arch, SHA256: message.Digest(digest)}}
-	}
-	all := []candidate{published("source", "0"), published("amd64", "1"), published("i386", "2"), published("armhf", "3"), published("armhf", "4")}
-	for _, test := range []struct{ arch, digest, problem, hint string }{
-		{arch: "source", digest: "0"},
-		{arch: "i386", digest: "2"},
-		{arch: "", problem: "hello=1.0 was published for several architectures", hint: "say which: hello=1.0/amd64, hello=1.0/armhf, hello=1.0/i386"},
-		{arch: "armhf", problem: "hello=1.0/armhf was published with different contents", hint: "give the file"},
-	} {
-		found, err := findPackage(all, traceTarget{pkg: "hello", version: "1.0", arch: test.arch})
-		problem := ""
-		if err != nil {
-			problem = err.Error()
-		}
-		got := []string{string(found.SHA256), problem, bot.HintOf(err)}
-		if diff := cmp.Diff([]string{test.digest, test.problem, test.hint}, got); diff != "" {
-			t.Errorf("%q: %s", test.arch, diff)
-		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"foundry/bots/foundry/trace"
 	"foundry/pkg/bot"
 	"foundry/pkg/message"
 	"foundry/pkg/trust"
@@ -90,21 +91,21 @@ func TestTraceUpload(t *testing.T) {
 			h := newHistory(t, built, nil)
 			uploader, err := trust.Generate("Ulla")
 			h.ok(err)
-			h.ok(trust.Allow(bot.TrustDir(h.state), uploadersKeyring, uploader))
+			h.ok(trust.Allow(bot.TrustDir(h.state), trust.Uploaders, uploader))
 			other, err := trust.Generate("Otto")
 			h.ok(err)
-			h.ok(trust.Allow(bot.TrustDir(h.state), uploadersKeyring, other))
+			h.ok(trust.Allow(bot.TrustDir(h.state), trust.Uploaders, other))
 			if tt.untrusted {
-				h.ok(trust.Remove(bot.TrustDir(h.state), uploadersKeyring, uploader.Fingerprint()))
+				h.ok(trust.Remove(bot.TrustDir(h.state), trust.Uploaders, uploader.Fingerprint()))
 			}
 			h.sayUploaded(uploader, tt.write, tt.alter)
 			want := map[string][]string{"✓": slices.DeleteFunc(slices.Clone(uploadLinks), func(name string) bool { return slices.Contains(tt.bad, name) })}
 			if tt.bad != nil {
 				want["✗"] = tt.bad
 			}
-			ch := h.expect(traceTarget{path: h.deb}, want)
+			ch := h.expect(trace.Target{Path: h.deb}, want)
 			var text strings.Builder
-			ch.print(&text)
+			ch.Print(&text, false)
 			if !strings.Contains(text.String(), tt.says) || ch.Whole != (tt.bad == nil) {
 				t.Errorf("whole %v, lacks %q:\n%s", ch.Whole, tt.says, text.String())
 			}
@@ -122,7 +123,7 @@ func TestTraceUploadOfAnother(t *testing.T) {
 	h.source.Signer = ""
 	h.telling = func(m *message.Message) { m.ID = message.MakeID(m.Topic, m.Type, "", "another") }
 	h.tell()
-	h.expect(traceTarget{path: h.deb}, map[string][]string{"✓": uploadLinks[:len(uploadLinks)-1], "✗": {"upload"}})
+	h.expect(trace.Target{Path: h.deb}, map[string][]string{"✓": uploadLinks[:len(uploadLinks)-1], "✗": {"upload"}})
 }
 
 // TestUploadsInOldStateFolder: a herder whose key was made before there were uploads may speak on sources

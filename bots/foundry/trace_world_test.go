@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"foundry/bots/foundry/trace"
 	"foundry/pkg/artifact"
 	"foundry/pkg/bot"
 	"foundry/pkg/debian"
@@ -148,7 +149,7 @@ func (h *history) commitToGit(ctx context.Context) {
 	path := filepath.Join(h.state, "keys", "committer.asc")
 	h.committer, _, err = trust.LoadOrCreate(path, "Alice")
 	h.ok(err)
-	h.ok(trust.Allow(bot.TrustDir(h.state), committersKeyring, h.committer))
+	h.ok(trust.Allow(bot.TrustDir(h.state), trust.Committers, h.committer))
 	signer, err := trust.OpenSigner(ctx, path)
 	h.ok(err)
 	hash, err := h.git.commit(ctx, signer, "First")
@@ -293,22 +294,22 @@ func (h *history) sayFirst(say func(program string, m *message.Message)) *messag
 }
 
 // marks returns the names of the links of a chain by their mark.
-func marks(ch *chain) map[string][]string {
+func marks(ch *trace.Chain) map[string][]string {
 	by := map[string][]string{}
 	for _, l := range ch.Links {
-		by[l.mark()] = append(by[l.mark()], l.Name)
+		by[l.Mark()] = append(by[l.Mark()], l.Name)
 	}
 	return by
 }
 
 // expect traces the target and compares the marks of the links.
-func (h *history) expect(target traceTarget, want map[string][]string) *chain {
+func (h *history) expect(target trace.Target, want map[string][]string) *trace.Chain {
 	h.t.Helper()
-	ch, err := h.trace(h.t.Context(), h.state, target)
+	ch, err := h.tracer().Follow(h.t.Context(), h.state, target)
 	h.ok(err)
 	if diff := cmp.Diff(want, marks(ch)); diff != "" {
 		var text strings.Builder
-		ch.print(&text)
+		ch.Print(&text, false)
 		h.t.Errorf("marks of the links: %s\n%s", diff, text.String())
 	}
 	return ch

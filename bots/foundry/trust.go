@@ -17,15 +17,9 @@ import (
 	"foundry/pkg/trust"
 )
 
-// The keyrings of the trust folder that are not those of topics.
-const (
-	committersKeyring = "committers" // who may sign commits
-	packagesKeyring   = "packages"   // who may sign packages
-)
-
 // keyrings lists the names of all keyrings in the trust folder.
 func keyrings() []string {
-	return append(topicNames(), string(message.ControlTopic), committersKeyring, uploadersKeyring, packagesKeyring)
+	return append(topicNames(), string(message.ControlTopic), trust.Committers, trust.Uploaders, trust.Packages)
 }
 
 func (c *client) trustCommand() *cobra.Command {

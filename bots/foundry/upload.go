@@ -16,10 +16,8 @@ import (
 	"foundry/pkg/bus"
 	"foundry/pkg/debian"
 	"foundry/pkg/message"
+	"foundry/pkg/trust"
 )
-
-// uploadersKeyring names the keyring of those who may upload source packages.
-const uploadersKeyring = "uploaders"
 
 // uploading is what upload is asked for.
 type uploading struct {
@@ -120,7 +118,7 @@ func (c *client) desk(s *session, o uploading) (*upload.Desk, error) {
 		return nil, bot.Usage(fmt.Sprintf("--indep-architecture %q: not an architecture", o.build.IndepArchitecture), "dpkg-architecture -L lists them")
 	}
 	if o.uploaders == "" {
-		o.uploaders = filepath.Join(bot.TrustDir(c.State), uploadersKeyring+".asc")
+		o.uploaders = filepath.Join(bot.TrustDir(c.State), trust.Uploaders+".asc")
 	}
 	return &upload.Desk{
 		Uploaders: o.uploaders, AllowUnsigned: o.allowUnsigned, Downgrade: o.downgrade, Links: true,

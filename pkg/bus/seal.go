@@ -22,6 +22,15 @@ type RejectError struct{ Reason string }
 
 func (e *RejectError) Error() string { return "reject message: " + e.Reason }
 
+// Reason is why a message was not believed, without the words that every such error begins with.
+func Reason(err error) string {
+	var reject *RejectError
+	if errors.As(err, &reject) {
+		return reject.Reason
+	}
+	return err.Error()
+}
+
 // Sealer signs what a bot says and checks what it hears. It may be used concurrently.
 type Sealer struct {
 	Key    *trust.Key    // the bot's own message key; nil for one that only listens

@@ -13,6 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Names of the keyrings that are not of topics, in the same folder.
+const (
+	Committers = "committers" // who may sign commits
+	Uploaders  = "uploaders"  // who may upload source packages
+	Packages   = "packages"   // who may sign packages
+)
+
 // Topics knows the keys that may speak on each topic. It may be used concurrently.
 type Topics struct {
 	dir string

@@ -29,6 +29,7 @@ var layers = [][]string{
 	{"bots/internal/wire", "bots/internal/published", "bots/internal/sourcepackage"},
 	{"bots/internal/orig"},
 	{"bots/internal/*"},
+	{"bots/foundry/*"}, // commands with a package of their own
 	{"bots/*"},
 	{"scripts/internal/rig"},
 	{"scripts/internal/*"},

@@ -1,4 +1,4 @@
-package main
+package trace
 
 import (
 	"context"
@@ -12,11 +12,12 @@ import (
 	"foundry/pkg/debian"
 	"foundry/pkg/gitrepo"
 	"foundry/pkg/message"
+	"foundry/pkg/trust"
 )
 
 // traceBuild checks that the build lists the file as it was built, and was made in the environment
 // and from the source package that the provision names.
-func (t *tracer) traceBuild(ctx context.Context) *link {
+func (t *tracer) traceBuild(ctx context.Context) *Link {
 	l, found, ok := t.newLink(message.TypeBuild)
 	if !ok {
 		return l
@@ -45,7 +46,7 @@ func (t *tracer) traceBuild(ctx context.Context) *link {
 }
 
 // checkBuilt checks the files that a build has made around the package.
-func (t *tracer) checkBuilt(ctx context.Context, l *link, build *message.Build) {
+func (t *tracer) checkBuilt(ctx context.Context, l *Link, build *message.Build) {
 	built, err := named(build.Files, t.file().Name)
 	if err != nil {
 		l.check("the build message names the file", err)
@@ -67,7 +68,7 @@ func (t *tracer) checkBuilt(ctx context.Context, l *link, build *message.Build) 
 }
 
 // unsigned reads a text file of a build from the store.
-func (t *tracer) unsigned(ctx context.Context, l *link, ref message.Artifact) []byte {
+func (t *tracer) unsigned(ctx context.Context, l *Link, ref message.Artifact) []byte {
 	name := t.fetch(ctx, l, ref)
 	if name == "" {
 		return nil
@@ -93,7 +94,7 @@ func sameFiles(a, b []message.Artifact) error {
 }
 
 // traceProvision checks that the environment was made for the source package.
-func (t *tracer) traceProvision(context.Context) *link {
+func (t *tracer) traceProvision(context.Context) *Link {
 	l, found, ok := t.newLink(message.TypeProvision)
 	if !ok {
 		return l
@@ -118,7 +119,7 @@ func (t *tracer) traceProvision(context.Context) *link {
 
 // traceSource checks that the .dsc lists the files of the source package, and that they are in the
 // store.
-func (t *tracer) traceSource(ctx context.Context) *link {
+func (t *tracer) traceSource(ctx context.Context) *Link {
 	l, found, ok := t.newLink(message.TypeSource)
 	if !ok {
 		return l
@@ -161,7 +162,7 @@ func dscLists(text []byte, source *message.Source) error {
 }
 
 // traceCommit checks that the transaction is that of the commit.
-func (t *tracer) traceCommit(context.Context) *link {
+func (t *tracer) traceCommit(context.Context) *Link {
 	l, found, ok := t.newLink(message.TypeCommit)
 	if !ok {
 		return l
@@ -179,16 +180,16 @@ func (t *tracer) traceCommit(context.Context) *link {
 }
 
 // traceGit fetches the commit and checks who has signed it.
-func (t *tracer) traceGit(ctx context.Context) *link {
+func (t *tracer) traceGit(ctx context.Context) *Link {
 	source, ok := t.history[message.TypeSource].body.(*message.Source)
 	if _, known := t.history[message.TypeCommit]; !ok || !known {
 		return nil
 	}
-	l := &link{Name: lastLink, About: fmt.Sprintf("commit %s of %s", source.Ref, source.Repository), Key: source.Signer}
+	l := &Link{Name: lastLink, About: fmt.Sprintf("commit %s of %s", source.Ref, source.Repository), Key: source.Signer}
 	if source.Signer == "" {
 		l.About += ", unsigned, allowed"
 	}
-	if t.target.offline {
+	if t.target.Offline {
 		l.leaveOut("commit", "not asked for (--offline)")
 		return l
 	}
@@ -223,7 +224,7 @@ func (t *tracer) fetchCommit(ctx context.Context, source *message.Source) (gitre
 
 // commitSignedBy tells whether a trusted committer with the given key has signed a commit.
 func (t *tracer) commitSignedBy(commit gitrepo.Commit, key string) error {
-	ring, err := t.keyring(committersKeyring)
+	ring, err := t.keyring(trust.Committers)
 	if err != nil {
 		return err
 	}
@@ -232,7 +233,7 @@ func (t *tracer) commitSignedBy(commit gitrepo.Commit, key string) error {
 		err = fmt.Errorf("signed by %s", print)
 	}
 	if err != nil && !slices.Contains(ring.Fingerprints(), key) {
-		return bot.Hint(err, "the committer's key was removed since: foundry trust list "+committersKeyring)
+		return bot.Hint(err, "the committer's key was removed since: foundry trust list "+trust.Committers)
 	}
 	return err
 }

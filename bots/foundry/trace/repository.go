@@ -1,4 +1,4 @@
-package main
+package trace
 
 import (
 	"bufio"
@@ -22,29 +22,29 @@ import (
 var errNotListed = errors.New("not listed any more")
 
 // traceFile checks that the file is what was published.
-func (t *tracer) traceFile(context.Context) *link {
+func (t *tracer) traceFile(context.Context) *Link {
 	p := t.published
-	l := &link{Name: "file", About: fmt.Sprintf("%s, %d bytes, SHA-256 %s", path.Base(p.Filename), p.Size, p.SHA256)}
-	if t.target.path == "" {
+	l := &Link{Name: "file", About: fmt.Sprintf("%s, %d bytes, SHA-256 %s", path.Base(p.Filename), p.Size, p.SHA256)}
+	if t.target.Path == "" {
 		l.leaveOut("bytes of the file", "no file was given; the published one is checked below")
 		return l
 	}
-	digest, _, err := hashFile(t.target.path)
+	digest, _, err := hashFile(t.target.Path)
 	if err == nil {
 		err = differs(p.SHA256, digest)
 	}
-	l.check(fmt.Sprintf("%s has the SHA-256 that was published", t.target.path), err)
+	l.check(fmt.Sprintf("%s has the SHA-256 that was published", t.target.Path), err)
 	return l
 }
 
 // traceRepository checks the apt repository, where this host has it: its metadata are signed by the
 // key that the dist message names, list the file, and the file is there.
-func (t *tracer) traceRepository(context.Context) *link {
+func (t *tracer) traceRepository(context.Context) *Link {
 	dist, ok := t.history[message.TypeDist].body.(*message.Dist)
 	if !ok {
 		return nil
 	}
-	l := &link{Name: "repository", About: fmt.Sprintf("%s in %s %s", t.published.Filename, dist.Archive, dist.Codename)}
+	l := &Link{Name: "repository", About: fmt.Sprintf("%s in %s %s", t.published.Filename, dist.Archive, dist.Codename)}
 	root := filepath.Join(t.state, "repo", dist.Archive)
 	if !filepath.IsLocal(dist.Archive) || strings.ContainsAny(dist.Archive, "/\\") || !filepath.IsLocal(t.published.Filename) {
 		l.leaveOut("metadata and file", "the repository's name is no folder name")
@@ -66,7 +66,7 @@ func (t *tracer) traceRepository(context.Context) *link {
 
 // checkPoolFile checks the file as the repository serves it. It goes some time after a newer
 // version has come.
-func (t *tracer) checkPoolFile(l *link, name string) {
+func (t *tracer) checkPoolFile(l *Link, name string) {
 	digest, _, err := hashFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		l.leaveOut("the file that is served", "it is not there any more; a newer version may have replaced it")
@@ -120,7 +120,7 @@ func readInRelease(root string, dist *message.Dist) (indexes map[string]string, 
 }
 
 // checkIndex looks the file up in the index that apt reads.
-func (t *tracer) checkIndex(l *link, release map[string]string, dir string, dist *message.Dist) {
+func (t *tracer) checkIndex(l *Link, release map[string]string, dir string, dist *message.Dist) {
 	name := t.indexName(dist)
 	what := name + " lists the file"
 	want, ok := release[name]

@@ -1,4 +1,4 @@
-package main
+package trace
 
 import (
 	"context"
@@ -35,15 +35,15 @@ type candidate struct {
 
 // findPublished returns the message that published target: of several the first, since a repository
 // that has a package already keeps it as it was first signed.
-func (s *session) findPublished(ctx context.Context, target traceTarget) (said, message.Published, error) {
+func (s *Reader) findPublished(ctx context.Context, target Target) (said, message.Published, error) {
 	fail := func(err error) (said, message.Published, error) { return said{}, message.Published{}, err }
 	all, rejected, err := s.allPublished(ctx)
 	if err != nil {
 		return fail(err)
 	}
 	var found candidate
-	if target.path != "" {
-		found, err = findFile(all, target.path)
+	if target.Path != "" {
+		found, err = findFile(all, target.Path)
 	} else {
 		found, err = findPackage(all, target)
 	}
@@ -58,9 +58,9 @@ func (s *session) findPublished(ctx context.Context, target traceTarget) (said, 
 
 // allPublished lists all published files, the first ones first, and counts the messages that are not
 // believed.
-func (s *session) allPublished(ctx context.Context) (all []candidate, rejected int, err error) {
+func (s *Reader) allPublished(ctx context.Context) (all []candidate, rejected int, err error) {
 	err = s.Bus.Tail(ctx, bus.Filter{Topics: []message.Topic{message.Dists}}, func(raw bus.Raw) error {
-		m, body, err := s.sealer.Open(raw)
+		m, body, err := s.Sealer.Open(raw)
 		if err != nil {
 			rejected++
 			return nil
@@ -102,12 +102,12 @@ func findFile(all []candidate, name string) (candidate, error) {
 }
 
 // findPackage finds the published file of a package and version.
-func findPackage(all []candidate, target traceTarget) (candidate, error) {
+func findPackage(all []candidate, target Target) (candidate, error) {
 	var some []candidate
 	var architectures []string
 	for _, c := range all {
-		if c.Package != target.pkg || c.Version != target.version ||
-			target.arch == "" && c.Architecture == "source" || target.arch != "" && c.Architecture != target.arch {
+		if c.Package != target.Package || c.Version != target.Version ||
+			target.Arch == "" && c.Architecture == "source" || target.Arch != "" && c.Architecture != target.Arch {
 			continue
 		}
 		some = append(some, c)
@@ -132,11 +132,11 @@ func findPackage(all []candidate, target traceTarget) (candidate, error) {
 }
 
 // notPublished says that a package is unknown, and what is known instead.
-func notPublished(all []candidate, target traceTarget) error {
+func notPublished(all []candidate, target Target) error {
 	var versions, names []string
 	for _, c := range all {
-		if c.Package == target.pkg {
-			other := traceTarget{pkg: c.Package, version: c.Version, arch: c.Architecture}.String()
+		if c.Package == target.Package {
+			other := Target{Package: c.Package, Version: c.Version, Arch: c.Architecture}.String()
 			if !slices.Contains(versions, other) {
 				versions = append(versions, other)
 			}
@@ -149,7 +149,7 @@ func notPublished(all []candidate, target traceTarget) error {
 		return bot.Hint(err, "known are "+strings.Join(versions[:min(len(versions), 5)], ", "))
 	case len(names) > 0:
 		slices.Sort(names)
-		return bot.Hint(err, bot.Nearest(target.pkg, slices.Compact(names)))
+		return bot.Hint(err, bot.Nearest(target.Package, slices.Compact(names)))
 	}
 	return bot.Hint(err, "nothing was published, or too long ago: "+keptFor)
 }

@@ -1,4 +1,4 @@
-package main
+package trace
 
 import (
 	"fmt"
@@ -11,27 +11,25 @@ import (
 	"foundry/pkg/message"
 )
 
-// chain is what is known of a package, from the file back to the commit.
-type chain struct {
+// Chain is what is known of a package, from the file back to the commit.
+type Chain struct {
 	Target  string            `json:"target"`
 	Package message.Published `json:"package"`
 	Whole   bool              `json:"whole"` // every check held
-	Links   []*link           `json:"links"`
-
-	verbose bool
+	Links   []*Link           `json:"links"`
 }
 
-// link is one station of a chain.
-type link struct {
+// Link is one station of a chain.
+type Link struct {
 	Name    string       `json:"link"`
 	About   string       `json:"about"`
-	Message *linkMessage `json:"message,omitempty"` // nil for what is no message
+	Message *LinkMessage `json:"message,omitempty"` // nil for what is no message
 	Key     string       `json:"key,omitempty"`     // fingerprint of the key that signed the thing itself
-	Checks  []finding    `json:"checks"`
+	Checks  []Finding    `json:"checks"`
 }
 
-// linkMessage is the message of a link.
-type linkMessage struct {
+// LinkMessage is the message of a link.
+type LinkMessage struct {
 	ID     message.ID    `json:"id"`
 	Topic  message.Topic `json:"topic"`
 	Time   time.Time     `json:"time"`
@@ -39,8 +37,8 @@ type linkMessage struct {
 	Signer string        `json:"signer"` // fingerprint of the message key
 }
 
-// finding is one thing that was looked at.
-type finding struct {
+// Finding is one thing that was looked at.
+type Finding struct {
 	What    string `json:"what"`
 	Result  string `json:"result"`            // one of the results below
 	Problem string `json:"problem,omitempty"` // why it failed or was left out
@@ -55,8 +53,8 @@ const (
 )
 
 // check notes what was looked at; a nil err means that it holds.
-func (l *link) check(what string, err error) {
-	c := finding{What: what, Result: resultHolds}
+func (l *Link) check(what string, err error) {
+	c := Finding{What: what, Result: resultHolds}
 	if err != nil {
 		c.Result, c.Problem, c.Hint = resultFails, err.Error(), bot.HintOf(err)
 	}
@@ -64,16 +62,16 @@ func (l *link) check(what string, err error) {
 }
 
 // leaveOut notes what could not be looked at without that being wrong.
-func (l *link) leaveOut(what, why string) {
-	l.Checks = append(l.Checks, finding{What: what, Result: resultLeftOut, Problem: why})
+func (l *Link) leaveOut(what, why string) {
+	l.Checks = append(l.Checks, Finding{What: what, Result: resultLeftOut, Problem: why})
 }
 
-// mark sums a link up.
-func (l *link) mark() string {
+// Mark sums a link up.
+func (l *Link) Mark() string {
 	switch {
-	case slices.ContainsFunc(l.Checks, func(c finding) bool { return c.Result == resultFails }):
+	case slices.ContainsFunc(l.Checks, func(c Finding) bool { return c.Result == resultFails }):
 		return "✗"
-	case !slices.ContainsFunc(l.Checks, func(c finding) bool { return c.Result == resultHolds }):
+	case !slices.ContainsFunc(l.Checks, func(c Finding) bool { return c.Result == resultHolds }):
 		return "–"
 	}
 	return "✓"
@@ -83,35 +81,35 @@ func (l *link) mark() string {
 const lastLink = "git"
 
 // holds tells whether the chain goes to its end and nothing in it fails.
-func (ch *chain) holds() bool {
+func (ch *Chain) holds() bool {
 	if len(ch.Links) == 0 {
 		return false
 	}
 	if last := ch.Links[len(ch.Links)-1].Name; last != lastLink && last != uploadLink {
 		return false
 	}
-	return !slices.ContainsFunc(ch.Links, func(l *link) bool { return l.mark() == "✗" })
+	return !slices.ContainsFunc(ch.Links, func(l *Link) bool { return l.Mark() == "✗" })
 }
 
 // print writes a line for each link and below it what does not hold.
-func (ch *chain) print(w io.Writer) {
+func (ch *Chain) Print(w io.Writer, verbose bool) {
 	for _, l := range ch.Links {
 		fmt.Fprintln(w, bot.Printable(l.line()))
 		for _, c := range l.Checks {
-			l.printCheck(w, c, ch.verbose)
+			l.printCheck(w, c, verbose)
 		}
 	}
 	fmt.Fprintf(w, "%s: %s\n", bot.Printable(ch.Target), ch.verdict())
 }
 
 // verdict says in a few words whether the chain holds, and what that does not cover.
-func (ch *chain) verdict() string {
+func (ch *Chain) verdict() string {
 	if !ch.holds() {
 		return "the chain is broken"
 	}
 	var leftOut []string
 	for _, l := range ch.Links {
-		if l.mark() == "–" {
+		if l.Mark() == "–" {
 			leftOut = append(leftOut, l.Name)
 		}
 	}
@@ -121,8 +119,8 @@ func (ch *chain) verdict() string {
 	return "every link that was looked at holds; left out: " + strings.Join(leftOut, ", ")
 }
 
-func (l *link) line() string {
-	parts := []string{fmt.Sprintf("%s %-10s  %s", l.mark(), l.Name, l.About)}
+func (l *Link) line() string {
+	parts := []string{fmt.Sprintf("%s %-10s  %s", l.Mark(), l.Name, l.About)}
 	if m := l.Message; m != nil {
 		parts = append(parts, fmt.Sprintf("%s on %s at %s, message key %s", m.Bot.Name, m.Bot.Host, m.Time.Format("2006-01-02 15:04:05Z"), m.Signer))
 	}
@@ -133,7 +131,7 @@ func (l *link) line() string {
 }
 
 // printCheck writes a check that does not hold, and with verbose any.
-func (l *link) printCheck(w io.Writer, c finding, verbose bool) {
+func (l *Link) printCheck(w io.Writer, c Finding, verbose bool) {
 	switch c.Result {
 	case resultHolds:
 		if verbose {

@@ -1,4 +1,4 @@
-package main
+package trace
 
 import (
 	"bytes"
@@ -19,10 +19,10 @@ import (
 
 // tracer follows one published file.
 type tracer struct {
-	*session
+	*Reader
 	state     string // folder
 	dir       string // scratch
-	target    traceTarget
+	target    Target
 	published message.Published
 
 	history map[message.Type]said  // the messages found, one of each type
@@ -86,9 +86,9 @@ func (t *tracer) parent(ctx context.Context, child said, topic message.Topic) (s
 	if err != nil {
 		return said{}, fmt.Errorf("look up message %s: %w", id, err)
 	}
-	m, body, err := t.sealer.Open(raw)
+	m, body, err := t.Sealer.Open(raw)
 	if err != nil {
-		return said{}, bot.Hint(fmt.Errorf("message %s is not believed: %s", id, reasonOf(err)),
+		return said{}, bot.Hint(fmt.Errorf("message %s is not believed: %s", id, bus.Reason(err)),
 			fmt.Sprintf("see whose keys may speak there: foundry trust list %s", raw.Topic))
 	}
 	return said{raw, m, body}, nil
@@ -96,19 +96,19 @@ func (t *tracer) parent(ctx context.Context, child said, topic message.Topic) (s
 
 // newLink begins the link of a message. It returns nil for what lies beyond the first missing
 // message, and a failed link for that one.
-func (t *tracer) newLink(typ message.Type) (*link, said, bool) {
+func (t *tracer) newLink(typ message.Type) (*Link, said, bool) {
 	found, ok := t.history[typ]
 	if !ok {
 		err := t.broken[typ]
 		if err == nil {
 			return nil, said{}, false
 		}
-		l := &link{Name: string(typ), About: "not found"}
+		l := &Link{Name: string(typ), About: "not found"}
 		l.check("message", err)
 		return l, said{}, false
 	}
 	m := found.m
-	l := &link{Name: string(typ), About: summary(found.body), Message: &linkMessage{
+	l := &Link{Name: string(typ), About: message.Summary(found.body), Message: &LinkMessage{
 		ID: m.ID, Topic: m.Topic, Time: m.Time, Bot: m.Bot, Signer: found.raw.Signer,
 	}}
 	l.check(fmt.Sprintf("message %s is signed by a key that may speak on %s", m.ID, m.Topic), nil)
@@ -117,7 +117,7 @@ func (t *tracer) newLink(typ message.Type) (*link, said, bool) {
 
 // agree checks that two neighbors are of one transaction and about the same commit, and from the
 // source on, about the same package.
-func (l *link) agree(child, parent said) {
+func (l *Link) agree(child, parent said) {
 	a, b := message.About(child.body), message.About(parent.body)
 	var err error
 	switch {
@@ -135,7 +135,7 @@ func (l *link) agree(child, parent said) {
 
 // fetch reads an artifact from the store into the scratch folder and notes whether its bytes are
 // those that the message names. It returns "" when they are not.
-func (t *tracer) fetch(ctx context.Context, l *link, ref message.Artifact) string {
+func (t *tracer) fetch(ctx context.Context, l *Link, ref message.Artifact) string {
 	dir := filepath.Join(t.dir, string(ref.SHA256)) // signed and built files have the same names
 	err := os.MkdirAll(dir, 0o700)
 	var name string
@@ -151,7 +151,7 @@ func (t *tracer) fetch(ctx context.Context, l *link, ref message.Artifact) strin
 
 // reread reads an artifact from the store without keeping it, and notes whether its bytes are those
 // that the message names.
-func (t *tracer) reread(ctx context.Context, l *link, ref message.Artifact) {
+func (t *tracer) reread(ctx context.Context, l *Link, ref message.Artifact) {
 	r, err := t.Store.Open(ctx, ref.SHA256)
 	if err == nil {
 		_, err = io.Copy(io.Discard, artifact.Verify(r, ref.SHA256, ref.Size))
@@ -181,7 +181,7 @@ func (t *tracer) keyring(name string) (*trust.Keyring, error) {
 
 // clearsigned returns the text of a signed file and notes whether the expected key of the keyring
 // has signed it.
-func (l *link) clearsigned(ring *trust.Keyring, file, key string) []byte {
+func (l *Link) clearsigned(ring *trust.Keyring, file, key string) []byte {
 	text, err := readSmall(file)
 	var plain []byte
 	if err == nil {

@@ -1,4 +1,4 @@
-package main
+package trace
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 )
 
 // traceDist checks that what was published is what was signed.
-func (t *tracer) traceDist(context.Context) *link {
+func (t *tracer) traceDist(context.Context) *Link {
 	l, found, ok := t.newLink(message.TypeDist)
 	if !ok {
 		return l
@@ -37,7 +37,7 @@ func (t *tracer) traceDist(context.Context) *link {
 
 // traceSign checks the signatures of the package key, and that what they are around is what was
 // built.
-func (t *tracer) traceSign(ctx context.Context) *link {
+func (t *tracer) traceSign(ctx context.Context) *Link {
 	l, found, ok := t.newLink(message.TypeSign)
 	if !ok {
 		return l
@@ -51,7 +51,7 @@ func (t *tracer) traceSign(ctx context.Context) *link {
 	if known {
 		l.agree(found, parent)
 	}
-	ring, err := t.keyring(packagesKeyring)
+	ring, err := t.keyring(trust.Packages)
 	if err != nil {
 		l.check("package key "+sign.Key+" is trusted", err)
 		return l
@@ -76,7 +76,7 @@ func (t *tracer) traceSign(ctx context.Context) *link {
 }
 
 // checkSignedDeb checks the signature inside of a package.
-func (t *tracer) checkSignedDeb(ctx context.Context, l *link, ring *trust.Keyring, sign *message.Sign, built message.Artifact) {
+func (t *tracer) checkSignedDeb(ctx context.Context, l *Link, ring *trust.Keyring, sign *message.Sign, built message.Artifact) {
 	name := t.fetch(ctx, l, t.file())
 	if name == "" {
 		return
@@ -118,7 +118,7 @@ func embeddedBy(deb *debian.Deb, ring *trust.Keyring, key string) error {
 }
 
 // checkSignedChanges checks that the signed .changes lists the package as it was published.
-func (t *tracer) checkSignedChanges(ctx context.Context, l *link, ring *trust.Keyring, sign *message.Sign) {
+func (t *tracer) checkSignedChanges(ctx context.Context, l *Link, ring *trust.Keyring, sign *message.Sign) {
 	ref, err := named(sign.Files, sign.Changes)
 	if err != nil {
 		l.check("the sign message names its .changes", err)
@@ -151,7 +151,7 @@ func changesList(text []byte, pkg message.Package, file message.Artifact) error 
 }
 
 // checkSignedBuildinfo checks that the signed .buildinfo lists the package as it was built.
-func (t *tracer) checkSignedBuildinfo(ctx context.Context, l *link, ring *trust.Keyring, sign *message.Sign, built message.Artifact) {
+func (t *tracer) checkSignedBuildinfo(ctx context.Context, l *Link, ring *trust.Keyring, sign *message.Sign, built message.Artifact) {
 	ref, err := buildinfo(sign.Files)
 	if err != nil {
 		l.check("the sign message names a .buildinfo", err)
@@ -192,7 +192,7 @@ func buildinfoLists(text []byte, file message.Artifact) error {
 }
 
 // checkSignedText checks that a .dsc is signed and that its text is that of the built one.
-func (t *tracer) checkSignedText(ctx context.Context, l *link, ring *trust.Keyring, sign *message.Sign, signed, built message.Artifact) {
+func (t *tracer) checkSignedText(ctx context.Context, l *Link, ring *trust.Keyring, sign *message.Sign, signed, built message.Artifact) {
 	signedName, builtName := t.fetch(ctx, l, signed), t.fetch(ctx, l, built)
 	if signedName == "" || builtName == "" {
 		return

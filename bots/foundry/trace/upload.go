@@ -1,4 +1,4 @@
-package main
+package trace
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"foundry/pkg/bot"
 	"foundry/pkg/debian"
 	"foundry/pkg/message"
+	"foundry/pkg/trust"
 )
 
 // uploadLink is the name of the link that a whole chain ends with where the source package was uploaded.
@@ -16,13 +17,13 @@ const uploadLink = "upload"
 
 // traceUpload checks that the transaction is that of the upload, and who has signed it: the .changes that
 // lists the .dsc, or where there is none the .dsc.
-func (t *tracer) traceUpload(ctx context.Context) *link {
+func (t *tracer) traceUpload(ctx context.Context) *Link {
 	found, known := t.history[message.TypeSource]
 	source, ok := found.body.(*message.Source)
 	if !known || !ok || !source.Uploaded() || len(source.Files) == 0 {
 		return nil
 	}
-	l := &link{Name: uploadLink, About: fmt.Sprintf("for %s by %s", source.Branch, source.Committer), Key: source.Signer}
+	l := &Link{Name: uploadLink, About: fmt.Sprintf("for %s by %s", source.Branch, source.Committer), Key: source.Signer}
 	var err error
 	if message.UploadID(source) != found.m.ID || message.ContextOfUpload(source) != found.m.Context || found.m.Parent != "" {
 		err = errors.New("they are those of another")
@@ -41,7 +42,7 @@ func (t *tracer) traceUpload(ctx context.Context) *link {
 }
 
 // uploadText returns what the uploader has signed.
-func (t *tracer) uploadText(ctx context.Context, l *link, source *message.Source, given message.Artifact) []byte {
+func (t *tracer) uploadText(ctx context.Context, l *Link, source *message.Source, given message.Artifact) []byte {
 	if source.Signer == "" {
 		l.About += ", unsigned, allowed"
 		text := t.unsigned(ctx, l, given)
@@ -58,9 +59,9 @@ func (t *tracer) uploadText(ctx context.Context, l *link, source *message.Source
 	if name == "" {
 		return nil
 	}
-	ring, err := t.keyring(uploadersKeyring)
+	ring, err := t.keyring(trust.Uploaders)
 	if err == nil && !slices.Contains(ring.Fingerprints(), source.Signer) {
-		err = bot.Hint(errors.New("it is not among those who may upload"), "the uploader's key was removed since: foundry trust list "+uploadersKeyring)
+		err = bot.Hint(errors.New("it is not among those who may upload"), "the uploader's key was removed since: foundry trust list "+trust.Uploaders)
 	}
 	l.check("uploader's key "+source.Signer+" is trusted", err)
 	if err != nil {
