@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"foundry/bots/foundry/transaction"
 	"foundry/pkg/bot"
 	"foundry/pkg/bus"
 	"foundry/pkg/message"
@@ -99,6 +100,25 @@ func (c *client) open(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	return &session{Ports: ports, self: self, sealer: sealer}, nil
+}
+
+// openTransaction connects to the foundry and reads what is kept of a transaction. The session is to be closed.
+func (c *client) openTransaction(ctx context.Context, name string) (*session, *transaction.Transaction, error) {
+	s, err := c.open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := s.transactions().Load(ctx, name)
+	if err != nil {
+		s.close()
+		return nil, nil, err
+	}
+	return s, t, nil
+}
+
+// transactions reads from what the session is connected to.
+func (s *session) transactions() *transaction.Reader {
+	return &transaction.Reader{Bus: s.Bus, Herd: s.Herd, Sealer: s.sealer}
 }
 
 // speaksOn lists the topics on which the herder is believed.

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"foundry/bots/foundry/transaction"
+
 	"github.com/spf13/cobra"
 
 	"foundry/pkg/bot"
@@ -201,8 +203,8 @@ func (d *demo) play(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.conclude(d.out)
-	if t.state() != statePublished {
+	t.Conclude(d.out)
+	if t.State() != transaction.Published {
 		return fmt.Errorf("%s was not published", name)
 	}
 	deb, err := d.install(ctx)
@@ -234,11 +236,11 @@ func (s *session) announcement(ctx context.Context, hash string) (name string, e
 		}
 		if c, ok := body.(*message.Commit); ok && c.Ref == hash {
 			name = m.Context
-			return errEnded
+			return transaction.ErrEnded
 		}
 		return nil
 	})
-	if errors.Is(err, errEnded) {
+	if errors.Is(err, transaction.ErrEnded) {
 		return name, nil
 	}
 	return "", errors.Join(err, ctx.Err())

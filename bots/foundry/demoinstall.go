@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"foundry/bots/foundry/transaction"
+
 	"foundry/bots/foundry/trace"
 	"foundry/pkg/environment/podman"
 )
@@ -59,7 +61,7 @@ func (d *demo) next() {
 	if err != nil {
 		self = "foundry"
 	}
-	d.say("\nall of this really happened, in %s. What to type next:", seconds(time.Since(d.begun)))
+	d.say("\nall of this really happened, in %s. What to type next:", transaction.Seconds(time.Since(d.begun)))
 	d.say("  %s up --config %s        # start this foundry again", self, d.path("foundry.toml"))
 	d.say("  %s tail --since 1h --config %s   # in another terminal: what its bots said", self, d.path("foundry.toml"))
 	d.say("  %s init --repository URL#BRANCH   # begin a foundry of your own", self)

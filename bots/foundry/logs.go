@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"foundry/bots/foundry/transaction"
+
 	"github.com/klauspost/compress/zstd"
 	"github.com/spf13/cobra"
 
@@ -53,12 +55,12 @@ func (c *client) logs(ctx context.Context, name string, o logSelection) error {
 		return err
 	}
 	defer s.close()
-	t, err := s.load(ctx, name)
+	t, err := s.transactions().Load(ctx, name)
 	if err != nil {
 		return err
 	}
 	p := &logPrinter{out: c.out, raw: o.raw, json: c.JSON, partial: map[stepLog][]byte{}}
-	if o.follow && t.state() == stateRunning {
+	if o.follow && t.State() == transaction.Running {
 		err = s.followLogs(ctx, name, o, p)
 	} else {
 		err = s.printLogs(ctx, t, o, p)
@@ -87,8 +89,8 @@ func (o logSelection) wants(l stepLog) bool {
 
 // printLogs writes the logs of a transaction step by step. The log that a bot has put into the
 // store counts before what it has streamed, which is not signed and may have gaps.
-func (s *session) printLogs(ctx context.Context, t *transaction, o logSelection, p *logPrinter) error {
-	streamed, err := s.streamedLogs(ctx, t.context)
+func (s *session) printLogs(ctx context.Context, t *transaction.Transaction, o logSelection, p *logPrinter) error {
+	streamed, err := s.streamedLogs(ctx, t.Context)
 	if err != nil {
 		return err
 	}
@@ -103,7 +105,7 @@ func (s *session) printLogs(ctx context.Context, t *transaction, o logSelection,
 			err = s.printArtifact(ctx, l, ref, p)
 		}
 		if !stored || errors.Is(err, artifact.ErrNotFound) && slices.Contains(streamed, l) {
-			err = s.printStream(ctx, t.context, l, p)
+			err = s.printStream(ctx, t.Context, l, p)
 		}
 		if err != nil {
 			return fmt.Errorf("show log of %s: %w", l, err)
@@ -113,27 +115,27 @@ func (s *session) printLogs(ctx context.Context, t *transaction, o logSelection,
 }
 
 // noLogs says that nothing was found, and what there is.
-func noLogs(t *transaction, logs []stepLog, o logSelection) error {
+func noLogs(t *transaction.Transaction, logs []stepLog, o logSelection) error {
 	if len(logs) == 0 {
 		hint := "they are kept for some days only"
-		if t.state() == stateRunning {
+		if t.State() == transaction.Running {
 			hint = "wait for it with --follow"
 		}
-		return bot.Hint(fmt.Errorf("no log of %s is kept", t.context), hint)
+		return bot.Hint(fmt.Errorf("no log of %s is kept", t.Context), hint)
 	}
 	var names []string
 	for _, l := range logs {
 		names = append(names, l.String())
 	}
-	return bot.Hint(fmt.Errorf("no log of %s is kept for %s", t.context, strings.TrimSpace(o.step+" "+o.arch)),
+	return bot.Hint(fmt.Errorf("no log of %s is kept for %s", t.Context, strings.TrimSpace(o.step+" "+o.arch)),
 		"there are logs of "+strings.Join(names, ", "))
 }
 
 // logOf returns the log that a message refers to, or nil.
-func logOf(e entry) (stepLog, *message.Artifact) {
-	switch b := e.body.(type) {
+func logOf(e transaction.Entry) (stepLog, *message.Artifact) {
+	switch b := e.Body.(type) {
 	case *message.Build:
-		return newStepLog(e.message.Bot.Name, b.Architecture), &b.Log
+		return newStepLog(e.Message.Bot.Name, b.Architecture), &b.Log
 	case *message.Failure:
 		return newStepLog(b.Stage, b.Architecture), b.Log
 	}
@@ -142,9 +144,9 @@ func logOf(e entry) (stepLog, *message.Artifact) {
 
 // keptLogs returns the logs in the artifact store by name, and the names of these and the streamed
 // ones together.
-func keptLogs(t *transaction, streamed []stepLog) (kept map[stepLog]message.Artifact, all []stepLog) {
+func keptLogs(t *transaction.Transaction, streamed []stepLog) (kept map[stepLog]message.Artifact, all []stepLog) {
 	kept, all = map[stepLog]message.Artifact{}, slices.Clone(streamed)
-	for _, e := range t.entries {
+	for _, e := range t.Entries {
 		l, ref := logOf(e)
 		if ref == nil {
 			continue

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 
+	"foundry/bots/foundry/transaction"
+
 	"foundry/pkg/bus"
 )
 
@@ -20,7 +22,7 @@ func (s *session) followLogs(ctx context.Context, name string, o logSelection, p
 		problem    error
 	)
 	over.Go(func() {
-		_, err := s.follow(ctx, name, func(*transaction, entry) {})
+		_, err := s.transactions().Follow(ctx, name, func(*transaction.Transaction, transaction.Entry) {})
 		total := 0
 		if err == nil {
 			err = s.Logs.Read(ctx, name, false, func(bus.LogChunk) error { total++; return nil })
@@ -41,14 +43,14 @@ func (s *session) followLogs(ctx context.Context, name string, o logSelection, p
 		mu.Lock()
 		defer mu.Unlock()
 		if seen++; last > 0 && seen >= last {
-			return errEnded
+			return transaction.ErrEnded
 		}
 		return nil
 	})
 	cancel()
 	over.Wait()
 	switch {
-	case errors.Is(err, errEnded):
+	case errors.Is(err, transaction.ErrEnded):
 		return nil
 	case err != nil:
 		return err // that the other reader was stopped then says nothing

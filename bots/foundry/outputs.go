@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"foundry/bots/foundry/transaction"
+
 	"github.com/spf13/cobra"
 
 	"foundry/pkg/artifact"
@@ -31,10 +33,10 @@ func (c *client) outputsCommand() *cobra.Command {
 				return err
 			}
 			defer s.close()
-			outputs := t.outputs(arch)
+			outputs := t.Outputs(arch)
 			switch {
 			case len(outputs) == 0:
-				return bot.Hint(fmt.Errorf("no outputs of %s are kept", t.context), `say which files to keep with outputs = ["%GLOB"] in debian/foundry.toml`)
+				return bot.Hint(fmt.Errorf("no outputs of %s are kept", t.Context), `say which files to keep with outputs = ["%GLOB"] in debian/foundry.toml`)
 			case to != "":
 				return s.fetchOutputs(cmd.Context(), outputs, to)
 			case c.JSON:
@@ -49,37 +51,7 @@ func (c *client) outputsCommand() *cobra.Command {
 	return cmd
 }
 
-// An output is one of a build for an architecture.
-type output struct {
-	Architecture string `json:"architecture"`
-	message.Output
-}
-
-// outputs lists those of all builds, also of failed ones, or of those for one architecture.
-func (t *transaction) outputs(arch string) (all []output) {
-	for _, e := range t.entries {
-		architecture, outputs := outputsOf(e.body)
-		for _, o := range outputs {
-			if arch == "" || arch == architecture {
-				all = append(all, output{architecture, o})
-			}
-		}
-	}
-	return all
-}
-
-// outputsOf are the outputs that a message brings in, and the architecture they were built for.
-func outputsOf(body message.Body) (arch string, outputs []message.Output) {
-	switch b := body.(type) {
-	case *message.Build:
-		return b.Architecture, b.Outputs
-	case *message.Failure:
-		return b.Architecture, b.Outputs
-	}
-	return "", nil
-}
-
-func printOutputs(w io.Writer, outputs []output) {
+func printOutputs(w io.Writer, outputs []transaction.Output) {
 	for _, o := range outputs {
 		changes := ""
 		if o.MayChange {
@@ -91,7 +63,7 @@ func printOutputs(w io.Writer, outputs []output) {
 
 // fetchOutputs writes the files below the folder. A build chooses their paths: nothing is written
 // outside of the folder, and no link in it is followed that leads out.
-func (s *session) fetchOutputs(ctx context.Context, outputs []output, to string) error {
+func (s *session) fetchOutputs(ctx context.Context, outputs []transaction.Output, to string) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"foundry/bots/foundry/transaction"
+
 	"github.com/google/go-cmp/cmp"
 
 	"foundry/pkg/artifact"
@@ -41,7 +43,7 @@ func TestOutputs(t *testing.T) {
 	if out := y.must("show", good); !strings.Contains(out, "output report.xml  4 bytes") {
 		t.Errorf("shown:\n%s", out)
 	}
-	var listed []output
+	var listed []transaction.Output
 	y.ok(json.Unmarshal([]byte(y.must("outputs", good, "--json")), &listed))
 	if len(listed) != 2 || listed[0].Path != "report.xml" || listed[0].Architecture != "amd64" {
 		t.Errorf("listed as JSON: %+v", listed)

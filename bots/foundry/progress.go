@@ -9,10 +9,11 @@ import (
 	"sync"
 	"time"
 
+	"foundry/bots/foundry/transaction"
+
 	"golang.org/x/term"
 
 	"foundry/pkg/bot"
-	"foundry/pkg/message"
 )
 
 // plainInterval is how often it is told what runs now where there is no terminal.
@@ -25,7 +26,7 @@ type progress struct {
 	live bool // the last line is rewritten
 
 	mu      sync.Mutex
-	running []step
+	running []transaction.Step
 	drawn   bool
 	stop    chan struct{}
 	stopped sync.WaitGroup
@@ -68,19 +69,19 @@ func (p *progress) close() {
 }
 
 // update is what session.follow calls.
-func (p *progress) update(t *transaction, e entry) {
+func (p *progress) update(t *transaction.Transaction, e transaction.Entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.erase()
-	fmt.Fprintln(p.out, stageLine(t, e))
-	p.running = t.waiting()
+	fmt.Fprintln(p.out, t.Line(e))
+	p.running = t.Waiting()
 	if p.live {
 		p.draw()
 	}
 }
 
 // waiting returns the steps that are shown to run.
-func (p *progress) waiting() []step {
+func (p *progress) waiting() []transaction.Step {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.running)
@@ -110,7 +111,7 @@ func (p *progress) draw() {
 	now := time.Now()
 	parts := make([]string, 0, len(p.running))
 	for _, s := range p.running {
-		parts = append(parts, s.String()+" "+seconds(now.Sub(s.since)))
+		parts = append(parts, s.String()+" "+transaction.Seconds(now.Sub(s.Since)))
 	}
 	p.erase()
 	if !p.live {
@@ -120,25 +121,3 @@ func (p *progress) draw() {
 	fmt.Fprintf(p.out, "  %c %s", frames[now.UnixMilli()/100%int64(len(frames))], strings.Join(parts, ", "))
 	p.drawn = true
 }
-
-// String says who is to do the step, or what it waits for.
-func (s step) String() string {
-	if len(s.waitsFor) > 0 {
-		return bot.Printable(strings.TrimSpace(s.architecture + " waiting for " + strings.Join(s.waitsFor, ", ")))
-	}
-	return strings.TrimSpace(s.bot + " " + s.architecture)
-}
-
-// stageLine is one stage that has ended: duration, topic, what it is about and by whom.
-func stageLine(t *transaction, e entry) string {
-	mark := "✓"
-	if e.message.Type == message.TypeFailure || e.message.Type == message.TypeReject {
-		mark = "✗"
-	}
-	if p, ok := e.body.(*message.Provision); ok && p.Outcome == message.Waiting {
-		mark = "…"
-	}
-	return bot.Printable(fmt.Sprintf("  %s %8s  %-10s  %s  (%s)", mark, seconds(t.took(e)), e.message.Topic, message.Summary(e.body), e.message.Bot.Instance))
-}
-
-func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", max(d, 0).Seconds()) }

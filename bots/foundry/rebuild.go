@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"foundry/bots/foundry/world"
+
 	"github.com/spf13/cobra"
 
 	"foundry/pkg/bot"
@@ -96,7 +98,7 @@ func (c *client) rebuild(ctx context.Context, s *session, roots []string, o rebu
 		ctx, cancel = context.WithTimeout(ctx, o.timeout)
 		defer cancel()
 	}
-	worlds, err := s.readWorlds(ctx)
+	worlds, err := s.worlds(ctx)
 	if err != nil {
 		return err
 	}
@@ -109,21 +111,26 @@ func (c *client) rebuild(ctx context.Context, s *session, roots []string, o rebu
 		some[name] = true
 	}
 	if o.dependents {
-		some = w.dependents(roots, o.transitive)
+		some = w.Dependents(roots, o.transitive)
 	}
 	r := &rebuildRun{client: c, s: s, o: o, roots: roots, report: rebuildReport{Codename: o.codename, Packages: []*rebuilt{}}}
-	for i, level := range w.levels(some) {
+	for i, level := range w.Levels(some) {
 		for _, name := range level {
 			r.report.Packages = append(r.report.Packages, &rebuilt{
-				Source: name, Version: w[name].source.Version, Level: i + 1, State: rebuildPlanned,
+				Source: name, Version: w[name].Source.Version, Level: i + 1, State: rebuildPlanned,
 			})
 		}
 	}
 	return r.run(ctx, w)
 }
 
+// worlds reads what is kept of every codename.
+func (s *session) worlds(ctx context.Context) (map[string]world.World, error) {
+	return world.Read(ctx, s.Bus, s.sealer)
+}
+
 // chooseCodename returns the codename that has all packages.
-func chooseCodename(worlds map[string]world, packages []string, asked string) (string, error) {
+func chooseCodename(worlds map[string]world.World, packages []string, asked string) (string, error) {
 	if asked != "" {
 		var names []string
 		for name := range worlds[asked] {
@@ -154,13 +161,13 @@ func chooseCodename(worlds map[string]world, packages []string, asked string) (s
 
 // rebuildDependents rebuilds what build-depends on what a transaction has published.
 func (c *client) rebuildDependents(ctx context.Context, s *session, name string, timeout time.Duration) error {
-	t, err := s.load(ctx, name)
+	t, err := s.transactions().Load(ctx, name)
 	if err != nil {
 		return err
 	}
 	packages := map[string]string{} // source package by codename
-	for _, e := range t.entries {
-		if d, ok := e.body.(*message.Dist); ok {
+	for _, e := range t.Entries {
+		if d, ok := e.Body.(*message.Dist); ok {
 			packages[d.Codename] = d.Package.Source
 		}
 	}

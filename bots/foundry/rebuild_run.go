@@ -8,6 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"foundry/bots/foundry/world"
+
+	"foundry/bots/foundry/transaction"
+
 	"foundry/pkg/bot"
 	"foundry/pkg/bus"
 	"foundry/pkg/message"
@@ -23,7 +27,7 @@ type rebuildRun struct {
 	report rebuildReport
 }
 
-func (r *rebuildRun) run(ctx context.Context, w world) error {
+func (r *rebuildRun) run(ctx context.Context, w world.World) error {
 	out := r.out
 	if r.JSON {
 		out = r.errs
@@ -39,7 +43,7 @@ func (r *rebuildRun) run(ctx context.Context, w world) error {
 		if err := r.await(ctx, begun, out); err != nil {
 			return err
 		}
-		worlds, err := r.s.readWorlds(ctx)
+		worlds, err := r.s.worlds(ctx)
 		if err != nil {
 			return err
 		}
@@ -52,7 +56,7 @@ func (r *rebuildRun) run(ctx context.Context, w world) error {
 	} else {
 		r.print()
 	}
-	if !r.o.dryRun && slices.ContainsFunc(r.report.Packages, func(p *rebuilt) bool { return p.State == stateFailed || p.State == rebuildLeftOut }) {
+	if !r.o.dryRun && slices.ContainsFunc(r.report.Packages, func(p *rebuilt) bool { return p.State == transaction.Failed || p.State == rebuildLeftOut }) {
 		return bot.Exit(bot.ExitFailure)
 	}
 	return nil
@@ -62,11 +66,11 @@ func (r *rebuildRun) run(ctx context.Context, w world) error {
 const uploadAgain = "it was uploaded: upload a new version of it"
 
 // foresee tells what would become of each package if all goes well.
-func (r *rebuildRun) foresee(w world) {
+func (r *rebuildRun) foresee(w world.World) {
 	for _, p := range r.report.Packages {
 		_, current, before := r.after(w, p)
 		switch {
-		case w[p.Source].source.Uploaded():
+		case w[p.Source].Source.Uploaded():
 			p.State, p.Reason = rebuildLeftOut, uploadAgain
 		case r.o.dependents && current && before == "":
 			p.State = rebuildDone
@@ -75,7 +79,7 @@ func (r *rebuildRun) foresee(w world) {
 }
 
 // begin announces what of a level is to be rebuilt, and returns the transactions to await.
-func (r *rebuildRun) begin(ctx context.Context, w world, level int, out io.Writer) (begun map[string]*rebuilt, any bool) {
+func (r *rebuildRun) begin(ctx context.Context, w world.World, level int, out io.Writer) (begun map[string]*rebuilt, any bool) {
 	begun = map[string]*rebuilt{}
 	for _, p := range r.report.Packages {
 		if p.Level != level {
@@ -83,9 +87,9 @@ func (r *rebuildRun) begin(ctx context.Context, w world, level int, out io.Write
 		}
 		any = true
 		if err := r.beginOne(ctx, w, p); err != nil {
-			p.State, p.Reason = stateFailed, err.Error()
+			p.State, p.Reason = transaction.Failed, err.Error()
 		}
-		if p.State == stateRunning {
+		if p.State == transaction.Running {
 			begun[p.Context] = p
 		}
 		fmt.Fprintln(out, bot.Printable(p.line()))
@@ -94,7 +98,7 @@ func (r *rebuildRun) begin(ctx context.Context, w world, level int, out io.Write
 }
 
 // beginOne announces a package unless it was rebuilt already, is being rebuilt, or is to be left out.
-func (r *rebuildRun) beginOne(ctx context.Context, w world, p *rebuilt) error {
+func (r *rebuildRun) beginOne(ctx context.Context, w world.World, p *rebuilt) error {
 	have := w[p.Source]
 	if have == nil {
 		p.State, p.Reason = rebuildLeftOut, "its messages are no longer kept"
@@ -106,25 +110,25 @@ func (r *rebuildRun) beginOne(ctx context.Context, w world, p *rebuilt) error {
 		p.State, p.Reason = rebuildLeftOut, lacking+" was not rebuilt"
 		return nil
 	case r.o.dependents && current:
-		p.State, p.Version = rebuildDone, have.source.Version
+		p.State, p.Version = rebuildDone, have.Source.Version
 		return nil
-	case have.source.Uploaded():
+	case have.Source.Uploaded():
 		p.State, p.Reason = rebuildLeftOut, uploadAgain
 		return nil
 	}
-	commit := message.Commit{Origin: have.source.Origin, Time: have.source.Time, Author: have.source.Committer}
-	if have.commit != nil {
-		commit = *have.commit
+	commit := message.Commit{Origin: have.Source.Origin, Time: have.Source.Time, Author: have.Source.Committer}
+	if have.Commit != nil {
+		commit = *have.Commit
 	}
 	commit.Bump = true
 	name, state, err := r.latest(ctx, commit, after)
 	switch {
 	case err != nil:
 		return err
-	case state == statePublished && r.o.dependents: // a moment ago
+	case state == transaction.Published && r.o.dependents: // a moment ago
 		p.State, p.Context = rebuildDone, name
 		return nil
-	case state != stateRunning:
+	case state != transaction.Running:
 		if commit.Count, err = r.s.nextCount(ctx, commit); err != nil {
 			return err
 		}
@@ -137,14 +141,14 @@ func (r *rebuildRun) beginOne(ctx context.Context, w world, p *rebuilt) error {
 		}
 		name = m.Context
 	}
-	p.State, p.Context = stateRunning, name
+	p.State, p.Context = transaction.Running, name
 	return nil
 }
 
 // after is the sequence of the message since which p is to have been rebuilt: when the last of what
 // it needs was published. current tells whether it was built with that, and lacking is one that was
 // to be rebuilt and was not.
-func (r *rebuildRun) after(w world, p *rebuilt) (after uint64, current bool, lacking string) {
+func (r *rebuildRun) after(w world.World, p *rebuilt) (after uint64, current bool, lacking string) {
 	current = true
 	some, states := map[string]bool{}, map[string]*rebuilt{}
 	for _, name := range r.roots {
@@ -157,10 +161,10 @@ func (r *rebuildRun) after(w world, p *rebuilt) (after uint64, current bool, lac
 			some[o.Source], states[o.Source] = true, o
 		}
 	}
-	for _, name := range w.makers(w[p.Source], some) {
-		after = max(after, w[name].out)
-		current = current && w[p.Source].current(w[name])
-		if o := states[name]; o != nil && o.State != statePublished && o.State != rebuildDone && !w[name].source.Uploaded() {
+	for _, name := range w.Makers(w[p.Source], some) {
+		after = max(after, w[name].Out)
+		current = current && w[p.Source].Current(w[name])
+		if o := states[name]; o != nil && o.State != transaction.Published && o.State != rebuildDone && !w[name].Source.Uploaded() {
 			lacking = name
 		}
 	}
@@ -183,11 +187,11 @@ func (r *rebuildRun) latest(ctx context.Context, commit message.Commit, after ui
 	if err != nil || name == "" {
 		return "", "", err
 	}
-	t, err := r.s.load(ctx, name)
+	t, err := r.s.transactions().Load(ctx, name)
 	if err != nil {
 		return "", "", err
 	}
-	return name, t.state(), nil
+	return name, t.State(), nil
 }
 
 // await follows the transactions of a level until all have ended.
@@ -195,35 +199,35 @@ func (r *rebuildRun) await(ctx context.Context, begun map[string]*rebuilt, out i
 	if len(begun) == 0 {
 		return nil
 	}
-	arches := r.s.architectures(ctx)
-	all := map[string]*transaction{}
+	arches := r.s.transactions().Architectures(ctx)
+	all := map[string]*transaction.Transaction{}
 	for name := range begun {
-		all[name] = &transaction{context: name, architectures: arches}
+		all[name] = &transaction.Transaction{Context: name, Architectures: arches}
 	}
 	err := r.s.Bus.Tail(ctx, bus.Filter{Follow: true}, func(raw bus.Raw) error {
 		for name, t := range all {
-			if !r.s.take(t, raw) {
+			if !r.s.transactions().Take(t, raw) {
 				continue
 			}
 			p := begun[name]
-			if p.State = t.state(); p.State == stateRunning {
+			if p.State = t.State(); p.State == transaction.Running {
 				continue
 			}
 			delete(all, name)
-			if f := t.failures(); len(f) > 0 {
+			if f := t.Failures(); len(f) > 0 {
 				p.Reason = f[0].Stage + ": " + f[0].Reason
-			} else if p.State == stateSkipped {
-				p.State, p.Reason = stateFailed, "no architecture builds it"
+			} else if p.State == transaction.Skipped {
+				p.State, p.Reason = transaction.Failed, "no architecture builds it"
 			}
 			fmt.Fprintln(out, bot.Printable(p.line()))
 		}
 		if len(all) == 0 {
-			return errEnded
+			return transaction.ErrEnded
 		}
 		return nil
 	})
 	switch {
-	case errors.Is(err, errEnded):
+	case errors.Is(err, transaction.ErrEnded):
 		return nil
 	case err == nil:
 		err = ctx.Err()
@@ -260,7 +264,7 @@ func (r *rebuildRun) print() {
 		counts[p.State]++
 	}
 	var parts []string
-	for _, state := range []string{rebuildPlanned, statePublished, rebuildDone, stateFailed, rebuildLeftOut} {
+	for _, state := range []string{rebuildPlanned, transaction.Published, rebuildDone, transaction.Failed, rebuildLeftOut} {
 		if counts[state] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", counts[state], state))
 		}

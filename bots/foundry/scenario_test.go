@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"foundry/bots/foundry/transaction"
 	"foundry/bots/internal/bottest"
 	"foundry/pkg/bot"
 	"foundry/pkg/environment/podman"
@@ -209,7 +210,7 @@ func (h *house) try(args ...string) (out, errs string, status int) {
 }
 
 // show returns a transaction as JSON.
-func (h *house) show(name string) (r report) {
+func (h *house) show(name string) (r transaction.Report) {
 	h.t.Helper()
 	if err := json.Unmarshal([]byte(h.foundry("show", name, "--json")), &r); err != nil {
 		h.t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"foundry/bots/foundry/transaction"
 )
 
 // small fills a work tree with a native package that needs nothing but what every build has. What
@@ -40,7 +42,7 @@ func TestPackageWaitsForAnother(t *testing.T) {
 	needs.push()
 	context := strings.TrimSpace(h.foundry("submit", needs.bare+"#main"))
 	until(t, "foundry-needs to wait", func() bool {
-		return slices.ContainsFunc(h.show(context).Waiting, func(s reportStep) bool { return len(s.WaitsFor) > 0 })
+		return slices.ContainsFunc(h.show(context).Waiting, func(s transaction.Pending) bool { return len(s.WaitsFor) > 0 })
 	})
 	if out := h.foundry("show", context); !strings.Contains(out, "waiting for foundry-needed (>= 2)") {
 		t.Errorf("show does not tell:\n%s", out)

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"foundry/bots/foundry/transaction"
+
 	"foundry/pkg/message"
 )
 
@@ -24,15 +26,15 @@ func (y *yard) rejects(program string, rejected *message.Message, reason string)
 func TestRejectEndsATransaction(t *testing.T) {
 	y := newYard(t)
 	commit := y.announce(sampleCommit())
-	state := func() (r report) {
+	state := func() (r transaction.Report) {
 		y.ok(json.Unmarshal([]byte(y.must("show", commit.Context, "--json")), &r))
 		return r
 	}
-	if r := state(); r.State != stateRunning || len(r.Waiting) != 1 {
+	if r := state(); r.State != transaction.Running || len(r.Waiting) != 1 {
 		t.Errorf("before: %s, waiting for %d", r.State, len(r.Waiting))
 	}
 	y.rejects("sourcebot", commit, "no keys may speak on commits")
-	if r := state(); r.State != stateFailed || len(r.Waiting) != 0 {
+	if r := state(); r.State != transaction.Failed || len(r.Waiting) != 0 {
 		t.Errorf("after: %s, waiting for %d", r.State, len(r.Waiting))
 	}
 	out := y.must("show", commit.Context)

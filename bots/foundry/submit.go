@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"foundry/bots/foundry/transaction"
+
 	"github.com/spf13/cobra"
 
 	"foundry/pkg/bot"
@@ -58,11 +60,11 @@ func (c *client) retryCommand() *cobra.Command {
 				return err
 			}
 			defer s.close()
-			if source := t.upload(); source != nil {
+			if source := t.Upload(); source != nil {
 				return c.uploadAgain(cmd.Context(), s, *source, o)
 			}
-			commit := t.commit()
-			if f := t.failures(); commit == nil && len(f) > 0 && f[0].Uploaded() {
+			commit := t.Commit()
+			if f := t.Failures(); commit == nil && len(f) > 0 && f[0].Uploaded() {
 				return bot.Hint(fmt.Errorf("%s is an upload that was refused", args[0]), "mend it and upload it again")
 			}
 			if commit == nil {
@@ -173,13 +175,13 @@ func (c *client) wait(ctx context.Context, s *session, name string, timeout time
 		return fmt.Errorf("follow %s: %w", name, err)
 	}
 	if c.JSON {
-		if err := printJSON(c.out, t.report()); err != nil {
+		if err := printJSON(c.out, t.Report()); err != nil {
 			return err
 		}
 	} else {
-		t.conclude(out)
+		t.Conclude(out)
 	}
-	if t.state() != statePublished {
+	if t.State() != transaction.Published {
 		return bot.Exit(bot.ExitFailure)
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"foundry/bots/foundry/transaction"
+
 	"foundry/pkg/bot"
 	"foundry/pkg/bus"
 )
@@ -17,7 +19,7 @@ const troubleEvery = 5 * time.Second
 // watchTrouble asks the bots how they do until ctx ends, and tells once of each trouble that holds
 // the transaction up: what a bot says went wrong and will be tried again, and steps that no bot is
 // there for. waiting returns the steps that are pending.
-func (s *session) watchTrouble(ctx context.Context, name string, waiting func() []step, tell func(string)) {
+func (s *session) watchTrouble(ctx context.Context, name string, waiting func() []transaction.Step, tell func(string)) {
 	told := map[string]bool{}
 	ticker := time.NewTicker(troubleEvery)
 	defer ticker.Stop()
@@ -41,7 +43,7 @@ func (s *session) watchTrouble(ctx context.Context, name string, waiting func() 
 }
 
 // troubles lists what holds the transaction up.
-func troubles(name string, states []bus.State, waiting []step) (all []string) {
+func troubles(name string, states []bus.State, waiting []transaction.Step) (all []string) {
 	for _, s := range states {
 		if _, what, found := strings.Cut(s.LastError, name+": "); found {
 			all = append(all, fmt.Sprintf("%s will try again: %s", s.Instance, what))
@@ -49,17 +51,17 @@ func troubles(name string, states []bus.State, waiting []step) (all []string) {
 	}
 	for _, w := range waiting {
 		served := slices.ContainsFunc(states, func(s bus.State) bool {
-			return s.Bot == w.bot && (w.architecture == "" || s.Arch == "" || s.Arch == w.architecture)
+			return s.Bot == w.Bot && (w.Architecture == "" || s.Arch == "" || s.Arch == w.Architecture)
 		})
 		if !served {
-			all = append(all, "a step waits: there is no "+strings.TrimSpace(w.bot+" "+w.architecture))
+			all = append(all, "a step waits: there is no "+strings.TrimSpace(w.Bot+" "+w.Architecture))
 		}
 	}
 	return all
 }
 
 // followShown follows a transaction to its end, shows its stages on p, and what holds it up.
-func (s *session) followShown(ctx context.Context, name string, p *progress) (*transaction, error) {
+func (s *session) followShown(ctx context.Context, name string, p *progress) (*transaction.Transaction, error) {
 	watching, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
@@ -71,5 +73,5 @@ func (s *session) followShown(ctx context.Context, name string, p *progress) (*t
 		<-ended
 		p.close()
 	}()
-	return s.follow(ctx, name, p.update)
+	return s.transactions().Follow(ctx, name, p.update)
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"testing"
 
+	"foundry/bots/foundry/transaction"
+
 	"github.com/google/go-cmp/cmp"
 
 	"foundry/pkg/bus"
@@ -14,7 +16,7 @@ func TestTroubles(t *testing.T) {
 		{Instance: "sourcebot-1", Bot: "sourcebot", LastError: "2026-11-21T00:00:00Z other-2: not ours"},
 		{Instance: "buildbot-1", Bot: "buildbot", Arch: "i386"},
 	}
-	waiting := []step{{bot: "sourcebot"}, {bot: "provisionbot", architecture: "amd64"}, {bot: "buildbot", architecture: "amd64"}}
+	waiting := []transaction.Step{{Bot: "sourcebot"}, {Bot: "provisionbot", Architecture: "amd64"}, {Bot: "buildbot", Architecture: "amd64"}}
 	want := []string{
 		"provisionbot-1 will try again: no space left",
 		"a step waits: there is no buildbot amd64",

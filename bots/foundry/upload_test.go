@@ -25,7 +25,7 @@ func TestRefusedUploadIsShown(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", part, out)
 		}
 	}
-	if got := y.contexts(t.Context(), "hello-"); len(got) != 1 || got[0] != name {
+	if got := y.transactions().Contexts(t.Context(), "hello-"); len(got) != 1 || got[0] != name {
 		t.Errorf("offered: %v", got)
 	}
 	status, _, errs := y.cli("retry", name)

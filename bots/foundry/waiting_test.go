@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"foundry/bots/foundry/transaction"
+
 	"github.com/google/go-cmp/cmp"
 
 	"foundry/pkg/message"
@@ -30,14 +32,14 @@ func TestWaitingIsShown(t *testing.T) {
 		}
 		y.say("provisionbot", message.Provisions, source, p, append([]string{arch}, siblings...)...)
 	}
-	show := func() (r report) {
+	show := func() (r transaction.Report) {
 		y.ok(json.Unmarshal([]byte(y.must("show", commit.Context, "--json")), &r))
 		return r
 	}
 	answer("arm64", message.Skipped)
 	answer("amd64", message.Waiting, "waiting")
 	r := show()
-	if r.State != stateRunning || len(r.Waiting) != 1 || r.Waiting[0].Architecture != "amd64" ||
+	if r.State != transaction.Running || len(r.Waiting) != 1 || r.Waiting[0].Architecture != "amd64" ||
 		!cmp.Equal(r.Waiting[0].WaitsFor, []string{"liba (>= 2)", "libb"}) {
 		t.Errorf("state %s, waiting %+v", r.State, r.Waiting)
 	}
@@ -52,7 +54,7 @@ func TestWaitingIsShown(t *testing.T) {
 		t.Errorf("status does not tell:\n%s", out)
 	}
 	answer("amd64", message.Skipped)
-	if r := show(); r.State != stateSkipped || len(r.Waiting) != 0 {
+	if r := show(); r.State != transaction.Skipped || len(r.Waiting) != 0 {
 		t.Errorf("state %s, waiting %+v", r.State, r.Waiting)
 	}
 	if _, out, _ := y.cli("status"); strings.Contains(out, words) {

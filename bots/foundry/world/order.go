@@ -1,13 +1,13 @@
-package main
+package world
 
 import (
 	"maps"
 	"slices"
 )
 
-// dependents are the source packages that build-depend on binary packages of the roots and, with
+// Dependents are the source packages that build-depend on binary packages of the roots and, with
 // transitive, on those of each other. The roots are none of them.
-func (w world) dependents(roots []string, transitive bool) map[string]bool {
+func (w World) Dependents(roots []string, transitive bool) map[string]bool {
 	found, from := map[string]bool{}, map[string]bool{}
 	for _, name := range roots {
 		from[name] = true
@@ -15,7 +15,7 @@ func (w world) dependents(roots []string, transitive bool) map[string]bool {
 	for {
 		more := map[string]bool{}
 		for name, p := range w {
-			if !slices.Contains(roots, name) && !found[name] && len(w.makers(p, from)) > 0 {
+			if !slices.Contains(roots, name) && !found[name] && len(w.Makers(p, from)) > 0 {
 				more[name] = true
 			}
 		}
@@ -27,13 +27,13 @@ func (w world) dependents(roots []string, transitive bool) map[string]bool {
 	}
 }
 
-// levels puts some source packages in the order in which to build them: each level needs nothing but
+// Levels puts some source packages in the order in which to build them: each level needs nothing but
 // what is before it. Those that need each other are in one level: each is built with what is
 // published of the others.
-func (w world) levels(some map[string]bool) (all [][]string) {
+func (w World) Levels(some map[string]bool) (all [][]string) {
 	direct := map[string][]string{}
 	for name := range some {
-		direct[name] = w.makers(w[name], some)
+		direct[name] = w.Makers(w[name], some)
 	}
 	needs := map[string]map[string]bool{} // directly or not
 	for name := range some {
