@@ -5,19 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
+	"foundry/bots/internal/repository"
 	"foundry/pkg/bot"
 	"foundry/pkg/message"
 	"foundry/pkg/publish"
 )
 
 // opener opens the repository; it waits while another process has it open.
-type opener func(context.Context, publish.Options) (publish.Repository, error)
+type opener func(context.Context, publish.Options) (publish.Archive, error)
 
 // dist is the work of distbot.
 type dist struct {
@@ -31,11 +31,13 @@ type dist struct {
 	openRepo  opener
 	every     time.Duration // how often to look whether metadata must be signed anew
 	within    time.Duration // how long before the end of its validity that is done
-	repo      publish.Repository
+	repo      publish.Archive
+	settings  *repository.Settings
 
 	architectures []string      // of every codename
 	hold          time.Duration // how long builds wait for other architectures of their source; zero to publish each when it comes
 	lockstep      *lockstep     // nil to publish each build when it comes
+	keepFailed    time.Duration // how long refused builds are kept; zero for not at all
 }
 
 // run serves and publishes until the bot is stopped.
@@ -46,6 +48,9 @@ func (d *dist) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, repo.Close()) }()
 	d.repo = repo
+	if err := d.settings.Save(d.Settings.State); err != nil {
+		return err
+	}
 	d.Log.Info().Str("archive", d.name).Strs("codenames", d.codenames).Str("output", d.output).
 		Str("key", d.options.Signer.Fingerprint()).Msg("repository is open")
 	d.record(ctx)
@@ -54,13 +59,14 @@ func (d *dist) run(ctx context.Context) (err error) {
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
 	if d.address != "" {
-		listener, err := listen(ctx, d.address)
+		listener, err := listenSoon(ctx, d.address)
 		if err != nil {
 			return bot.Hint(err, "give another address with --serve")
 		}
 		d.Log.Info().Str("url", "http://"+listener.Addr().String()).Msg("repository is served")
 		group.Go(func() error { return serve(ctx, listener, d.output) })
 	}
+	group.Go(func() error { return d.control(ctx) })
 	group.Go(func() error { d.refresh(ctx); return nil })
 	if d.hold > 0 {
 		if d.lockstep, err = newLockstep(d, d.Path("held", d.name), d.hold); err != nil {
@@ -74,32 +80,6 @@ func (d *dist) run(ctx context.Context) (err error) {
 		return d.Work(ctx, bot.Step{Results: d.results, Do: d.do, Stage: d.stage})
 	})
 	return group.Wait()
-}
-
-// wait opens the repository as soon as no other process has it open. It returns nil when the bot is
-// stopped before.
-func (d *dist) wait(ctx context.Context) (publish.Repository, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	opened := make(chan struct{})
-	var watch sync.WaitGroup
-	watch.Go(func() {
-		select {
-		case <-d.Stopping():
-			cancel()
-		case <-opened:
-		}
-	})
-	defer watch.Wait()
-	defer close(opened)
-	defer cancel()
-	repo, err := d.openRepo(ctx, d.options)
-	if err != nil && ctx.Err() != nil {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, bot.Hint(err, "--output belongs to the state folder that it was made with; give that, or an empty folder")
-	}
-	return repo, nil
 }
 
 // refresh keeps Valid-Until ahead until ctx ends, also when nothing is published.

@@ -14,14 +14,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
+	"github.com/spf13/pflag"
 
 	"foundry/bots/internal/bottest"
+	"foundry/bots/internal/repository"
 	"foundry/pkg/artifact"
 	"foundry/pkg/artifact/folder"
 	"foundry/pkg/bot"
 	"foundry/pkg/debian"
 	"foundry/pkg/message"
-	"foundry/pkg/publish/aptly"
 	"foundry/pkg/publish/publishtest"
 	"foundry/pkg/trust"
 )
@@ -41,19 +42,27 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{store: store, signer: newKey(t), dir: t.TempDir()}
-	o := &options{name: "test", codenames: []string{"bookworm", "trixie"}, arches: []string{"amd64"}, component: "main", validFor: 24 * time.Hour}
+	s := settings("bookworm", "trixie")
 	b := &bot.Bot{Ports: bot.Ports{Store: store, Values: new(bottest.Values)}, Log: zerolog.Nop(), Settings: bot.Settings{State: t.TempDir()}}
-	if f.dist, err = o.open(t.Context(), b, openAptly); err != nil {
+	if f.dist, err = new(options).open(t.Context(), b, s, repository.Open); err != nil {
 		t.Fatal(err)
 	}
 	f.trustKey(t, f.signer)
-	repo, err := aptly.Open(t.Context(), f.options)
+	repo, err := repository.Open(t.Context(), f.options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = repo.Close() })
 	f.repo = repo
 	return f
+}
+
+// settings are those of a repository for amd64, with defaults.
+func settings(codenames ...string) *repository.Settings {
+	s := new(repository.Settings)
+	s.Declare(pflag.NewFlagSet("", pflag.ContinueOnError))
+	s.Name, s.Codenames, s.Arches, s.ValidFor = "test", codenames, []string{"amd64"}, 24*time.Hour
+	return s
 }
 
 func newKey(t *testing.T) trust.Signer {
@@ -387,12 +396,14 @@ func TestBadStart(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("no key"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct{ o options }{
-		{options{key: broken}}, {options{key: filepath.Join(t.TempDir(), "absent.asc")}}, {options{trust: broken}},
-	} {
-		c.o.name, c.o.codenames, c.o.arches = "test", []string{"bookworm"}, []string{"amd64"}
+	for _, c := range []struct{ key, trust string }{{key: broken}, {key: filepath.Join(t.TempDir(), "absent.asc")}, {trust: broken}} {
+		s := settings("bookworm")
+		if c.key != "" {
+			s.Keys = []string{c.key}
+		}
+		o := &options{trust: c.trust}
 		b := &bot.Bot{Log: zerolog.Nop(), Settings: bot.Settings{State: t.TempDir()}}
-		if _, err := c.o.open(t.Context(), b, openAptly); err == nil || bot.HintOf(err) == "" {
+		if _, err := o.open(t.Context(), b, s, repository.Open); err == nil || bot.HintOf(err) == "" {
 			t.Errorf("%v (%q), want an error with a hint", err, bot.HintOf(err))
 		}
 	}

@@ -18,10 +18,10 @@ import (
 	"github.com/rs/zerolog"
 
 	"foundry/bots/internal/bottest"
+	"foundry/bots/internal/repository"
 	"foundry/pkg/bot"
 	"foundry/pkg/bus"
 	"foundry/pkg/message"
-	"foundry/pkg/publish/aptly"
 	"foundry/pkg/trust"
 )
 
@@ -41,18 +41,19 @@ func newLockstepBench(t *testing.T, limit time.Duration) *lockstepBench {
 		}
 	}
 	f := &fixture{store: b.Ports.Store, signer: newKey(t), dir: t.TempDir()}
-	o := &options{name: "test", codenames: []string{"bookworm"}, arches: []string{"amd64", "arm64", "i386"}, component: "main", validFor: 24 * time.Hour, lockstep: limit}
+	o, described := &options{lockstep: limit}, settings("bookworm")
+	described.Arches = []string{"amd64", "arm64", "i386"}
 	d := definition()
 	var err error
 	f.dist, err = o.open(t.Context(), &bot.Bot{
 		Ports: b.Ports, Log: zerolog.Nop(), Sealer: b.Sealer, Self: message.Bot{Name: "distbot", Instance: "distbot-1", Host: "test", Endpoint: "pub/distbot", Version: "1"},
 		Settings: bot.Settings{State: b.State, Watch: string(d.Watch), Publish: string(d.Publish)},
-	}, openAptly)
+	}, described, repository.Open)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.trustKey(t, f.signer)
-	repo, err := aptly.Open(t.Context(), f.options)
+	repo, err := repository.Open(t.Context(), f.options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,20 +7,22 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"os"
 
+	"github.com/spf13/pflag"
+
+	"foundry/bots/internal/repository"
 	"foundry/bots/internal/wire"
 	"foundry/pkg/bot"
 	"foundry/pkg/message"
-	"foundry/pkg/publish"
-	"foundry/pkg/publish/aptly"
 )
 
 func main() { os.Exit(bot.Main(definition(), wire.Connect, os.Args[1:])) }
 
 func definition() bot.Definition {
-	o := new(options)
+	o, s := new(options), new(repository.Settings)
 	return bot.Definition{
 		Name:  "distbot",
 		Short: "publish signed builds in an apt repository",
@@ -34,23 +36,15 @@ that are not given with --codename are left to other distbots.`,
 		Example: `  distbot --name main --codename bookworm --arch amd64 --arch arm64 --serve :8080
   distbot --name main --codename bookworm --arch amd64 --output /srv/apt --gpg-key 0123456789ABCDEF0123456789ABCDEF01234567`,
 		Watch: message.Signs, Publish: message.Dists,
-		Flags: o.declare,
-		Group: func() string { return o.name },
-		Check: o.check,
+		Flags: func(fs *pflag.FlagSet) { s.Declare(fs); o.declare(fs) },
+		Group: func() string { return s.Name },
+		Check: func() error { return cmp.Or(s.Check(), o.check()) },
 		Run: func(ctx context.Context, b *bot.Bot) error {
-			d, err := o.open(ctx, b, openAptly)
+			d, err := o.open(ctx, b, s, repository.Open)
 			if err != nil {
 				return err
 			}
 			return d.run(ctx)
 		},
 	}
-}
-
-func openAptly(ctx context.Context, o publish.Options) (publish.Repository, error) {
-	repo, err := aptly.Open(ctx, o)
-	if err != nil {
-		return nil, err // and not a nil *aptly.Repo
-	}
-	return repo, nil
 }

@@ -48,7 +48,7 @@ type statusEndpoint struct {
 	Bot      string         `json:"bot"`
 	Arch     string         `json:"arch,omitempty"`
 	Bots     int            `json:"bots"`
-	States   map[string]int `json:"states"` // how many are "idle", "busy", "stopping"
+	States   map[string]int `json:"states"` // how many are "idle", "busy", "standby", "stopping"
 	Failed   int64          `json:"failed"` // failures published since the bots were started
 	Error    string         `json:"last_error,omitempty"`
 }

@@ -66,7 +66,7 @@ func (st *status) printEndpoints(w io.Writer) error {
 	fmt.Fprintln(table, "ENDPOINT\tBOTS\tSTATE\tFAILED\tLAST TROUBLE")
 	for _, e := range st.Endpoints {
 		var states []string
-		for _, name := range []string{"busy", "idle", "stopping"} {
+		for _, name := range []string{"busy", "idle", "standby", "stopping"} {
 			if n := e.States[name]; n > 0 {
 				states = append(states, fmt.Sprintf("%d %s", n, name))
 			}

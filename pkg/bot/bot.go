@@ -88,8 +88,9 @@ type Bot struct {
 	stopping chan struct{}
 	stop     sync.Once
 
-	mu    sync.Mutex
-	state bus.State
+	mu      sync.Mutex
+	state   bus.State
+	standby bool
 }
 
 // Path joins elem to the state folder.
@@ -123,12 +124,23 @@ func (b *Bot) Busy(job bus.Job) (done func()) {
 	}
 }
 
+// Standby shows the bot as one that waits to take over from another until the returned function is
+// called.
+func (b *Bot) Standby() (over func()) {
+	set := func(standby bool) { b.setState(func(*bus.State) { b.standby = standby }) }
+	set(true)
+	return func() { set(false) }
+}
+
 func (b *Bot) setState(change func(*bus.State)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	change(&b.state)
 	if b.state.State != "stopping" {
 		b.state.State = "idle"
+		if b.standby {
+			b.state.State = "standby"
+		}
 		if len(b.state.Jobs) > 0 {
 			b.state.State = "busy"
 		}

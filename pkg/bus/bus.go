@@ -184,7 +184,7 @@ type State struct {
 	PID       int           `json:"pid"`
 	Host      string        `json:"host"`
 	Endpoint  string        `json:"endpoint"`
-	State     string        `json:"state"` // "idle", "busy", "stopping"
+	State     string        `json:"state"` // "idle", "busy", "standby", "stopping"
 	Jobs      []Job         `json:"jobs"`
 	Since     time.Time     `json:"since"` // start of the program
 	Watches   message.Topic `json:"watches"`

@@ -43,6 +43,8 @@ const adapters = 5
 // demonstration installs a package in a clean container; the benchmark runs a build by hand.
 var choosers = map[string][]string{
 	"bots/internal/wire": {"pkg/bus/jetstream", "pkg/artifact/objectstore", "pkg/artifact/folder", "pkg/artifact/s3"},
+	// An apt repository is opened by distbot, and by the herder when no distbot runs.
+	"bots/internal/repository": {"pkg/publish/aptly", "pkg/publish/target"},
 	// Tests of programs put a bus of their own under them.
 	"bots/internal/bottest": {"pkg/bus/jetstream"},
 	"bots/foundry":          {"pkg/bus/jetstream", "pkg/environment/podman"},

@@ -72,8 +72,8 @@ func Note(ctx context.Context, values bus.Values, archive string, p message.Pack
 // syncers is how many entries Sync looks at at a time; a look takes one question to the bus.
 const syncers = 16
 
-// Sync makes the record agree with the versions by source package that an archive has for a codename. It
-// must not run while the archive publishes.
+// Sync makes the record agree with the versions by source package that an archive has for a codename; the
+// version "" is that of a package that it has no more. It must not run while the archive publishes them.
 func Sync(ctx context.Context, values bus.Values, archive, codename string, sources map[string]string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(syncers)
@@ -84,6 +84,9 @@ func Sync(ctx context.Context, values bus.Values, archive, codename string, sour
 					return false
 				}
 				all[archive] = has{Version: version}
+				if version == "" {
+					delete(all, archive)
+				}
 				return true
 			})
 		})

@@ -122,6 +122,12 @@ func TestSync(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantRefusal(t, published.Check(ctx, values, hello("1.0-2"), those), "")
+	wantRefusal(t, published.Check(ctx, values, hello("0.9-1"), those), "lower than version 1.0-1")
+	// Removed, it can come again with any version.
+	if err := published.Sync(ctx, values, "a", "trixie", map[string]string{"hello": ""}); err != nil {
+		t.Fatal(err)
+	}
+	wantRefusal(t, published.Check(ctx, values, hello("0.9-1"), those), "")
 }
 
 // TestConcurrent: archives write the same entry at a time, and none is lost.

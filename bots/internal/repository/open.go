@@ -1,0 +1,81 @@
+package repository
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"foundry/bots/internal/openkey"
+	"foundry/pkg/bot"
+	"foundry/pkg/publish"
+	"foundry/pkg/publish/aptly"
+	"foundry/pkg/trust"
+)
+
+// Key is the key that signs the metadata that apt checks.
+var Key = openkey.Kind{Name: "repository key", File: "repository.asc", User: "foundry repository"}
+
+// Resolve makes the paths in s whole: that of the output folder, and those of key files.
+func (s *Settings) Resolve(state string) (err error) {
+	if s.Output == "" {
+		s.Output = filepath.Join(state, "repo", s.Name)
+	}
+	if s.Output, err = filepath.Abs(s.Output); err != nil {
+		return fmt.Errorf("find output folder: %w", err)
+	}
+	for i, key := range s.Keys {
+		if _, err := os.Stat(key); err != nil {
+			continue // gpg knows it, or the signer tells what is wrong
+		}
+		if s.Keys[i], err = filepath.Abs(key); err != nil {
+			return fmt.Errorf("find key: %w", err)
+		}
+	}
+	return nil
+}
+
+// Options opens the keys and returns what the repository is opened with. A key that is made is one of the
+// bot's state folder.
+func (s *Settings) Options(ctx context.Context, b *bot.Bot) (publish.Options, error) {
+	suites, err := s.Suites()
+	if err != nil {
+		return publish.Options{}, err
+	}
+	signer, err := s.signer(ctx, b)
+	if err != nil {
+		return publish.Options{}, err
+	}
+	return publish.Options{
+		Dir: Dir(b.Settings.State, s.Name), Output: s.Output, Archive: s.Name, Suites: suites, Signer: signer,
+		ValidFor: s.ValidFor, Retain: s.Retain, KeepIndexes: s.KeepIndexes, Snapshots: s.Snapshots, URI: s.URI, Log: b.Log,
+	}, nil
+}
+
+// signer opens the keys and tries them.
+func (s *Settings) signer(ctx context.Context, b *bot.Bot) (trust.Signer, error) {
+	spec := ""
+	if len(s.Keys) > 0 {
+		spec = s.Keys[0]
+	}
+	signer, _, err := Key.Open(ctx, b, spec)
+	if err != nil {
+		return nil, err
+	}
+	return signer, Key.Try(ctx, signer)
+}
+
+// Open opens the repository; it waits while another process has it open.
+func Open(ctx context.Context, o publish.Options) (publish.Archive, error) {
+	repo, err := aptly.Open(ctx, o)
+	if err != nil {
+		return nil, bot.Hint(err, "--output belongs to the state folder that it was made with; give that, or an empty folder")
+	}
+	if archive, ok := publish.Repository(repo).(publish.Archive); ok {
+		return archive, nil
+	}
+	return struct {
+		publish.Repository
+		publish.History
+	}{repo, nil}, nil
+}

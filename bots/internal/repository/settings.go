@@ -1,0 +1,82 @@
+// Package repository is what distbot and the commands for people know of an apt repository: the flags
+// that describe it, and how it is opened with its keys, adapter and targets.
+//
+// The settings that distbot was last started with stay in the state folder, so that a command opens the
+// repository as distbot would when none is running. They hold no secrets: of a key its file or fingerprint.
+package repository
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"foundry/pkg/publish"
+)
+
+// Settings describe one repository. Where one is for some codenames only it is written "CODENAME=VALUE", or
+// just "CODENAME" for what is on or off; there "*" and "?" stand for any characters.
+type Settings struct {
+	Name        string   `json:"name"`
+	Output      string   `json:"output"`
+	Codenames   []string `json:"codename"` // "bookworm" or "bookworm=stable"
+	Arches      []string `json:"arch"`
+	Keys        []string `json:"gpg_key"`
+	Description string   `json:"description"`
+	Origin      string   `json:"origin"`
+	Label       string   `json:"label"`
+	URI         string   `json:"uri"`
+	Targets     []string `json:"target"`
+
+	Components      []string `json:"component"`
+	ComponentRules  []string `json:"component_rule"`
+	DebugComponent  string   `json:"dbgsym_component"`
+	ReleaseVersions []string `json:"release_version"`
+	NotAutomatic    []string `json:"not_automatic"`
+	ButAutomatic    []string `json:"but_automatic_upgrades"`
+	SignedBy        []string `json:"signed_by"`
+
+	Keep           []string      `json:"keep"`
+	AllowDowngrade []string      `json:"allow_downgrade"`
+	Zstd           bool          `json:"zstd"`
+	ValidFor       time.Duration `json:"valid_for"`
+	Retain         time.Duration `json:"retain"`
+	KeepIndexes    time.Duration `json:"keep_indexes"`
+	Snapshots      int           `json:"snapshots"`
+}
+
+// Declare adds the flags of s to fs.
+func (s *Settings) Declare(fs *pflag.FlagSet) {
+	fs.StringVar(&s.Name, "name", "main", "`name` of the repository")
+	fs.StringVar(&s.Output, "output", "", "`folder` of the repository (default: repo/NAME in the state folder)")
+	fs.StringArrayVar(&s.Codenames, "codename", nil, "codename to serve, or CODENAME=SUITE to give it a second name such as stable (repeatable)")
+	fs.StringArrayVar(&s.Arches, "arch", nil, "architecture of the repository (repeatable)")
+	fs.StringArrayVar(&s.Keys, "gpg-key", nil, "repository `key`: a file, or a fingerprint or user id that gpg knows; with several the metadata has a signature of each (repeatable; default: keys/repository.asc in the state folder)")
+	fs.StringVar(&s.Description, "description", "", "description of the repository")
+	fs.StringVar(&s.Origin, "origin", "", "origin of the repository, for apt's pinning (default: its name)")
+	fs.StringVar(&s.Label, "label", "", "label of the repository, for apt's pinning (default: its name)")
+	fs.StringVar(&s.URI, "uri", "", "`URI` under which clients reach the repository, for the .sources files in it")
+	fs.StringArrayVar(&s.Targets, "target", nil, "`place` that the repository is copied to after each publish, such as s3://BUCKET/PREFIX or rsync://HOST/MODULE (repeatable)")
+	s.declareSuites(fs)
+	fs.BoolVar(&s.Zstd, "zstd", false, "compress indexes with zstd too, beside gzip and xz")
+	fs.DurationVar(&s.ValidFor, "valid-for", publish.DefaultValidFor, "how long clients believe metadata that is not signed anew")
+	fs.DurationVar(&s.Retain, "retain", publish.DefaultRetain, "how long packages that have left the repository can still be fetched")
+	fs.DurationVar(&s.KeepIndexes, "keep-indexes", publish.DefaultKeepIndexes, "how long indexes that were replaced can still be fetched by hash")
+	fs.IntVar(&s.Snapshots, "snapshots", publish.DefaultSnapshots, "how many publishes of each codename are remembered and can be rolled back to")
+}
+
+// declareSuites adds the flags whose values may differ by codename.
+func (s *Settings) declareSuites(fs *pflag.FlagSet) {
+	fs.StringArrayVar(&s.Components, "component", nil, "component of the repository; the first is for packages whose Section names none of the others (repeatable; default "+publish.DefaultComponent+")")
+	fs.StringArrayVar(&s.ComponentRules, "component-rule", nil, "`GLOB=COMPONENT`: component of all packages of the source packages that match, whatever their Section (repeatable, the first that matches counts)")
+	fs.StringVar(&s.DebugComponent, "dbgsym-component", "", "`component` of packages with debugging symbols (default: that of the packages they belong to)")
+	fs.StringArrayVar(&s.ReleaseVersions, "release-version", nil, "`[CODENAME=]VERSION` of the release, such as bookworm=12.1 (repeatable)")
+	fs.StringArrayVar(&s.NotAutomatic, "not-automatic", nil, "`CODENAME` that apt installs packages from only when asked, such as '*-experimental' (repeatable)")
+	fs.StringArrayVar(&s.ButAutomatic, "but-automatic-upgrades", nil, "`CODENAME` that apt upgrades packages from that were installed from it, but installs others only when asked, such as '*-backports' (repeatable)")
+	fs.StringArrayVar(&s.SignedBy, "signed-by", nil, "`fingerprint` of a key that clients shall believe from now on, or \"keys\" for those that sign (repeatable; default: clients keep to the keys they know)")
+	fs.StringArrayVar(&s.Keep, "keep", nil, "`[CODENAME=]N`: how many versions of each package stay (repeatable; default 1)")
+	fs.StringArrayVar(&s.AllowDowngrade, "allow-downgrade", nil, "`CODENAME` that takes versions lower than what it has (repeatable; '*' for all)")
+}
+
+// Dir is the folder below the state folder where the repository named name has its database and pool.
+func Dir(state, name string) string { return filepath.Join(state, "aptly", name) }

@@ -1,0 +1,9 @@
+package repository
+
+import (
+	"testing"
+
+	"foundry/bots/internal/bottest"
+)
+
+func TestFlags(t *testing.T) { bottest.Flags(t, "distbot", (*Settings).Declare) }
