@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 
 	"foundry/bots/internal/published"
 	"foundry/bots/internal/repoctl"
+	"foundry/bots/internal/repository"
 	"foundry/pkg/bot"
 	"foundry/pkg/publish"
 )
@@ -19,9 +19,7 @@ func (d *dist) control(ctx context.Context) error {
 	if err != nil {
 		return bot.Hint(err, "the state folder has to be one that this user may write")
 	}
-	return repoctl.Serve(ctx, listener, recorder{d.repo, d}, repoctl.About{
-		Name: d.name, Codenames: d.codenames, Output: d.output, PID: os.Getpid(), Instance: d.Self.Instance, Version: bot.Version,
-	})
+	return repoctl.Serve(ctx, listener, recorder{d.repo, d}, repository.About(d.options))
 }
 
 // recorder keeps the record of what is published up to date with what people do.

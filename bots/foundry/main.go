@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"foundry/bots/foundry/repo"
 	"foundry/bots/internal/wire"
 	"foundry/pkg/bot"
 )
@@ -59,6 +60,7 @@ func (c *client) command() *cobra.Command {
 		c.submitCommand(), c.uploadCommand(), c.retryCommand(), c.rebuildCommand(),
 		c.tailCommand(), c.showCommand(), c.logsCommand(), c.outputsCommand(), c.traceCommand(),
 		c.listCommand(), c.stopCommand(), c.statusCommand(), c.trustCommand(), c.gcCommand(),
+		repo.Command(&repo.Env{Settings: &c.Settings, In: os.Stdin, Out: c.out, Errs: c.errs}),
 	)
 	return root
 }

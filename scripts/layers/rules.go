@@ -27,7 +27,7 @@ var layers = [][]string{
 	{"pkg/bot"},
 	{"pkg/*/*", "pkg/*/*/*"}, // adapters and contract suites
 	{"bots/internal/wire", "bots/internal/published", "bots/internal/sourcepackage"},
-	{"bots/internal/orig"},
+	{"bots/internal/orig", "bots/internal/openkey", "bots/internal/repoctl"},
 	{"bots/internal/*"},
 	{"bots/foundry/*"}, // commands with a package of their own
 	{"bots/*"},

@@ -24,12 +24,12 @@ var ErrNotRunning = errors.New("no distbot is running")
 
 // About says whom a client has reached.
 type About struct {
-	Name      string   `json:"name"` // of the repository
-	Codenames []string `json:"codenames"`
-	Output    string   `json:"output"` // folder that is served
-	PID       int      `json:"pid"`
-	Instance  string   `json:"id"` // of the distbot
-	Version   string   `json:"version"`
+	Name      string            `json:"name"` // of the repository
+	Codenames []string          `json:"codenames"`
+	Suites    map[string]string `json:"suites"` // second names of codenames
+	Output    string            `json:"output"` // folder that is served
+	PID       int               `json:"pid"`
+	Version   string            `json:"version"`
 }
 
 // Path is the socket for the repository named name.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"foundry/bots/internal/openkey"
+	"foundry/bots/internal/repoctl"
 	"foundry/pkg/bot"
 	"foundry/pkg/publish"
 	"foundry/pkg/publish/aptly"
@@ -78,4 +79,16 @@ func Open(ctx context.Context, o publish.Options) (publish.Archive, error) {
 		publish.Repository
 		publish.History
 	}{repo, nil}, nil
+}
+
+// About describes the repository to those who reach it through this process.
+func About(o publish.Options) repoctl.About {
+	about := repoctl.About{Name: o.Archive, Output: o.Output, PID: os.Getpid(), Version: bot.Version, Suites: map[string]string{}}
+	for _, s := range o.Suites {
+		about.Codenames = append(about.Codenames, s.Codename)
+		if s.Suite != "" {
+			about.Suites[s.Codename] = s.Suite
+		}
+	}
+	return about
 }
