@@ -37,7 +37,7 @@ type dist struct {
 	architectures []string      // of every codename
 	hold          time.Duration // how long builds wait for other architectures of their source; zero to publish each when it comes
 	lockstep      *lockstep     // nil to publish each build when it comes
-	keepFailed    time.Duration // how long refused builds are kept; zero for not at all
+	failed        *failed       // where refused builds are kept; nil for nowhere
 }
 
 // run serves and publishes until the bot is stopped.
@@ -54,6 +54,8 @@ func (d *dist) run(ctx context.Context) (err error) {
 	d.Log.Info().Str("archive", d.name).Strs("codenames", d.codenames).Str("output", d.output).
 		Str("key", d.options.Signer.Fingerprint()).Msg("repository is open")
 	d.record(ctx)
+	d.sweepFailed((*failed).clean)
+	d.Serves(d.codenames...)
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -82,7 +84,8 @@ func (d *dist) run(ctx context.Context) (err error) {
 	return group.Wait()
 }
 
-// refresh keeps Valid-Until ahead until ctx ends, also when nothing is published.
+// refresh keeps Valid-Until ahead until ctx ends, also when nothing is published, and removes what has been kept
+// long enough.
 func (d *dist) refresh(ctx context.Context) {
 	tick := time.NewTicker(d.every)
 	defer tick.Stop()
@@ -94,7 +97,17 @@ func (d *dist) refresh(ctx context.Context) {
 			if err := d.repo.Refresh(ctx, d.within); err != nil && ctx.Err() == nil {
 				d.Log.Error().Err(err).Msg("metadata was not signed anew")
 			}
+			d.sweepFailed((*failed).sweep)
 		}
+	}
+}
+
+func (d *dist) sweepFailed(sweep func(*failed) error) {
+	if d.failed == nil {
+		return
+	}
+	if err := sweep(d.failed); err != nil {
+		d.Log.Warn().Err(err).Msg("refused builds were not swept")
 	}
 }
 
@@ -127,15 +140,24 @@ func (d *dist) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) {
 	if d.lockstep != nil {
 		return nil, d.lockstep.hold(j.Message, sign)
 	}
-	upload, err := d.receive(ctx, j.Dir, sign)
-	if err != nil {
-		return nil, err
+	publication, err := d.publish(ctx, j, sign)
+	var failure *bot.Failure
+	if errors.As(err, &failure) {
+		return nil, d.refused(ctx, j.Message, sign, failure)
 	}
-	publication, err := d.include(ctx, j.Log, upload)
 	if err != nil {
 		return nil, err
 	}
 	return []bot.Result{{Siblings: d.stage(sign), Body: d.answer(sign, publication)}}, nil
+}
+
+// publish receives a build and publishes it.
+func (d *dist) publish(ctx context.Context, j *bot.Job, sign *message.Sign) (publish.Publication, error) {
+	upload, err := d.receive(ctx, j.Dir, sign)
+	if err != nil {
+		return publish.Publication{}, err
+	}
+	return d.include(ctx, j.Log, upload)
 }
 
 // include publishes an upload and records that it is there. A refusal is a *bot.Failure.

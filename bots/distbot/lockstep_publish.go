@@ -184,6 +184,7 @@ func part(packages []message.Published, upload publish.Upload) []message.Publish
 // fail answers builds with a failure.
 func (l *lockstep) fail(ctx context.Context, g group, list []*held, f *bot.Failure) error {
 	for _, h := range list {
+		f := l.refused(ctx, h.message, h.sign, f)
 		body := &message.Failure{Stage: l.Self.Name, Class: f.Class, Reason: f.Reason, Hint: f.Hint, Log: f.Log, Tail: f.Tail}
 		body.Complete(h.sign)
 		if err := l.answer(ctx, message.Failures, h, body, l.failureSiblings(h.sign.Architecture)); err != nil {

@@ -55,7 +55,10 @@ func (o *options) open(ctx context.Context, b *bot.Bot, s *repository.Settings, 
 	d := &dist{
 		Bot: b, openRepo: openRepo, settings: s, name: s.Name, address: o.serve,
 		trust: o.trust, every: s.ValidFor / 8, within: s.ValidFor / 2,
-		architectures: s.Arches, hold: o.lockstep, keepFailed: o.keepFailed,
+		architectures: s.Arches, hold: o.lockstep,
+	}
+	if o.keepFailed > 0 {
+		d.failed = &failed{dir: b.Path("failed", s.Name), age: o.keepFailed, bytes: maxFailed, store: b.Store, log: b.Log}
 	}
 	if d.trust == "" {
 		d.trust = b.Path("trust", "packages.asc")

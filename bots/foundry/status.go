@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -31,6 +32,8 @@ type status struct {
 	Rejects   []statusReject   `json:"rejects"`  // the latest first
 	Keys      statusKeys       `json:"keys"`
 	Problems  []string         `json:"problems"` // what keeps the foundry from working
+
+	signed map[message.ID]string // codenames of signed builds that no distbot has answered
 }
 
 type statusBus struct {
@@ -131,7 +134,7 @@ func (c *client) status(ctx context.Context) error {
 
 // status gathers what status shows.
 func (s *session) status(ctx context.Context, settings *bot.Settings, now time.Time) (*status, error) {
-	st := &status{Endpoints: []statusEndpoint{}, Waiting: []statusEntry{}, Failures: []statusEntry{}, Rejects: []statusReject{}, Problems: []string{}}
+	st := &status{Endpoints: []statusEndpoint{}, Waiting: []statusEntry{}, Failures: []statusEntry{}, Rejects: []statusReject{}, Problems: []string{}, signed: map[message.ID]string{}}
 	st.Bus.Reachable = s.Herd.Connected()
 	st.Bus.URL, _ = settings.BusURL() // it was found when connecting
 	if err := s.statusMessages(ctx, st); err != nil {
@@ -143,6 +146,7 @@ func (s *session) status(ctx context.Context, settings *bot.Settings, now time.T
 	}
 	st.Endpoints = endpoints(states)
 	st.Problems = append(st.Problems, missingBots(states)...)
+	st.Problems = append(st.Problems, unserved(st.signed, states)...)
 	rings, err := readTrust(settings.State, keyrings())
 	if err != nil {
 		return nil, err
@@ -167,7 +171,12 @@ func (s *session) statusMessages(ctx context.Context, st *status) error {
 		switch b := body.(type) {
 		case *message.Provision:
 			st.wait(m, b)
+		case *message.Sign:
+			st.signed[m.ID] = b.Codename
+		case *message.Dist:
+			delete(st.signed, m.Parent)
 		case *message.Failure:
+			delete(st.signed, m.Parent)
 			st.goOn(m.Parent, b.Architecture)
 			st.Failures = append(st.Failures, statusEntry{Time: m.Time, Context: m.Context, Summary: message.Summary(b)})
 		case *message.Reject:
@@ -221,6 +230,29 @@ func missingBots(states []bus.State) (problems []string) {
 			if b.Arch != "" && alive(program, "") && !alive(program, b.Arch) && !slices.Contains(problems, problem) {
 				problems = append(problems, problem)
 			}
+		}
+	}
+	return problems
+}
+
+// unserved says for which codenames there are signed builds and no distbot.
+func unserved(signed map[message.ID]string, states []bus.State) (problems []string) {
+	served := map[string]bool{}
+	for _, b := range states {
+		if b.Bot == "distbot" && b.State != "standby" && len(b.Serves) == 0 {
+			return nil // it does not say
+		}
+		for _, codename := range b.Serves {
+			served[codename] = true
+		}
+	}
+	waiting := map[string]int{}
+	for _, codename := range signed {
+		waiting[codename]++
+	}
+	for _, codename := range slices.Sorted(maps.Keys(waiting)) {
+		if !served[codename] {
+			problems = append(problems, fmt.Sprintf("%d signed builds are for %s, which no distbot that is alive has as --codename", waiting[codename], codename))
 		}
 	}
 	return problems

@@ -132,6 +132,11 @@ func (b *Bot) Standby() (over func()) {
 	return func() { set(false) }
 }
 
+// Serves shows in --list which codenames the bot publishes.
+func (b *Bot) Serves(codenames ...string) {
+	b.setState(func(s *bus.State) { s.Serves = codenames })
+}
+
 func (b *Bot) setState(change func(*bus.State)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

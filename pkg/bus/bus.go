@@ -189,9 +189,10 @@ type State struct {
 	Since     time.Time     `json:"since"` // start of the program
 	Watches   message.Topic `json:"watches"`
 	Arch      string        `json:"arch,omitempty"`
-	Done      int64         `json:"done"`     // messages finished
-	Failed    int64         `json:"failed"`   // failures published
-	Rejected  int64         `json:"rejected"` // messages not believed
+	Serves    []string      `json:"serves,omitempty"` // codenames that are published
+	Done      int64         `json:"done"`             // messages finished
+	Failed    int64         `json:"failed"`           // failures published
+	Rejected  int64         `json:"rejected"`         // messages not believed
 	Version   string        `json:"version"`
 	LastError string        `json:"last_error,omitempty"`
 }
