@@ -3,6 +3,7 @@ package repository
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"foundry/pkg/bot"
 	"foundry/pkg/publish"
+	"foundry/pkg/trust"
 )
 
 // Check tells what is wrong with the settings, as a usage error.
@@ -31,9 +33,37 @@ func (s *Settings) Check() error {
 	if err := s.checkTimes(); err != nil {
 		return err
 	}
+	if err := s.checkKeys(); err != nil {
+		return err
+	}
 	_, err := s.Suites()
 	return err
 }
+
+func (s *Settings) checkKeys() error {
+	for _, file := range s.NextKeys {
+		if _, err := trust.ReadKeyring(file); err != nil {
+			return bot.Usage(fmt.Sprintf("--next-key: %v", err), "give a file that gpg --export has written")
+		}
+	}
+	for _, print := range s.SignedBy {
+		if print != signedByKeys && !fingerprint.MatchString(print) {
+			return bot.Usage(fmt.Sprintf("--signed-by %q: not a fingerprint", print), `give the 40 digits that "gpg --fingerprint" shows, without blanks, or "keys"`)
+		}
+	}
+	if s.KeyringSources && s.URI == "" {
+		return bot.Usage("--keyring-sources without --uri", "say under which URI clients reach the repository")
+	}
+	if s.KeyringSources && s.NoKeyringPackage {
+		return bot.Usage("--keyring-sources with --no-keyring-package", "leave one of them out")
+	}
+	return nil
+}
+
+// signedByKeys stands for the fingerprints of the keys that sign now and later.
+const signedByKeys = "keys"
+
+var fingerprint = regexp.MustCompile(`^([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})!?$`)
 
 func (s *Settings) checkCodenames() error {
 	if len(s.Codenames) == 0 {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"foundry/bots/internal/openkey"
 	"foundry/bots/internal/repoctl"
@@ -25,12 +27,14 @@ func (s *Settings) Resolve(state string) (err error) {
 	if s.Output, err = filepath.Abs(s.Output); err != nil {
 		return fmt.Errorf("find output folder: %w", err)
 	}
-	for i, key := range s.Keys {
-		if _, err := os.Stat(key); err != nil {
-			continue // gpg knows it, or the signer tells what is wrong
-		}
-		if s.Keys[i], err = filepath.Abs(key); err != nil {
-			return fmt.Errorf("find key: %w", err)
+	for _, list := range [][]string{s.Keys, s.NextKeys} {
+		for i, key := range list {
+			if _, err := os.Stat(key); err != nil {
+				continue // gpg knows it, or who opens it tells what is wrong
+			}
+			if list[i], err = filepath.Abs(key); err != nil {
+				return fmt.Errorf("find key: %w", err)
+			}
 		}
 	}
 	return nil
@@ -45,6 +49,9 @@ func (s *Settings) Options(ctx context.Context, b *bot.Bot) (publish.Options, er
 	}
 	signer, err := s.signer(ctx, b)
 	if err != nil {
+		return publish.Options{}, err
+	}
+	if err := s.signedBy(suites, signer); err != nil {
 		return publish.Options{}, err
 	}
 	return publish.Options{
@@ -64,6 +71,34 @@ func (s *Settings) signer(ctx context.Context, b *bot.Bot) (trust.Signer, error)
 		return nil, err
 	}
 	return signer, Key.Try(ctx, signer)
+}
+
+// signedBy puts fingerprints in place of the word for the keys that sign, and of those that shall.
+func (s *Settings) signedBy(suites []publish.Suite, signer trust.Signer) error {
+	var prints []string
+	for _, print := range s.SignedBy {
+		if print != signedByKeys {
+			prints = append(prints, strings.ToUpper(print))
+			continue
+		}
+		prints = append(prints, signer.Fingerprint())
+		for _, file := range s.NextKeys {
+			ring, err := trust.ReadKeyring(file)
+			if err != nil {
+				return fmt.Errorf("read keys that shall sign: %w", err)
+			}
+			prints = append(prints, ring.Fingerprints()...)
+		}
+	}
+	for i := range suites {
+		suites[i].SignedBy = nil
+		for _, print := range prints {
+			if !slices.Contains(suites[i].SignedBy, print) {
+				suites[i].SignedBy = append(suites[i].SignedBy, print)
+			}
+		}
+	}
+	return nil
 }
 
 // Open opens the repository; it waits while another process has it open.

@@ -22,11 +22,15 @@ type Settings struct {
 	Codenames   []string `json:"codename"` // "bookworm" or "bookworm=stable"
 	Arches      []string `json:"arch"`
 	Keys        []string `json:"gpg_key"`
+	NextKeys    []string `json:"next_key"` // files of public keys
 	Description string   `json:"description"`
 	Origin      string   `json:"origin"`
 	Label       string   `json:"label"`
 	URI         string   `json:"uri"`
 	Targets     []string `json:"target"`
+
+	NoKeyringPackage bool `json:"no_keyring_package"`
+	KeyringSources   bool `json:"keyring_sources"`
 
 	Components      []string `json:"component"`
 	ComponentRules  []string `json:"component_rule"`
@@ -57,6 +61,9 @@ func (s *Settings) Declare(fs *pflag.FlagSet) {
 	fs.StringVar(&s.Label, "label", "", "label of the repository, for apt's pinning (default: its name)")
 	fs.StringVar(&s.URI, "uri", "", "`URI` under which clients reach the repository, for the .sources files in it")
 	fs.StringArrayVar(&s.Targets, "target", nil, "`place` that the repository is copied to after each publish, such as s3://BUCKET/PREFIX or rsync://HOST/MODULE (repeatable)")
+	fs.StringArrayVar(&s.NextKeys, "next-key", nil, "`file` of public keys that shall sign later: clients learn of them now, from the keyring package (repeatable)")
+	fs.BoolVar(&s.NoKeyringPackage, "no-keyring-package", false, "do not build and publish the package NAME-archive-keyring")
+	fs.BoolVar(&s.KeyringSources, "keyring-sources", false, "let the keyring package bring /etc/apt/sources.list.d/NAME.sources (needs --uri; default: as an example in its documentation)")
 	s.declareSuites(fs)
 	fs.BoolVar(&s.Zstd, "zstd", false, "compress indexes with zstd too, beside gzip and xz")
 	fs.DurationVar(&s.ValidFor, "valid-for", publish.DefaultValidFor, "how long clients believe metadata that is not signed anew")
