@@ -39,9 +39,7 @@ func describe(e *openpgp.Entity) KeyInfo {
 		info.Name = id.Name
 	}
 	self, _ := e.PrimarySelfSignature()
-	if self != nil && self.KeyLifetimeSecs != nil && *self.KeyLifetimeSecs > 0 {
-		info.Expires = info.Created.Add(time.Duration(*self.KeyLifetimeSecs) * time.Second)
-	}
+	info.Expires = lifetime(e.PrimaryKey, self)
 	return info
 }
 
@@ -119,7 +117,7 @@ func writeKeyring(path string, keys openpgp.EntityList) error {
 	var text bytes.Buffer
 	for _, e := range keys {
 		var public bytes.Buffer
-		if err := e.Serialize(&public); err != nil {
+		if err := writePublic(&public, e); err != nil {
 			return fmt.Errorf("export key %s: %w", fingerprint(e), err)
 		}
 		block, err := armored(openpgp.PublicKeyType, public.Bytes())

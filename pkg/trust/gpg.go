@@ -9,13 +9,15 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
 )
 
 // gpgSigner signs with the gpg program, which asks its agent, which may ask a smartcard.
-type gpgSigner struct {
-	print  string
-	public []byte
-}
+type gpgSigner struct{ print string }
+
+// exportTime is how long gpg may take to write a public key.
+const exportTime = 30 * time.Second
 
 // openGPG finds the one private key that spec names among those that gpg knows.
 func openGPG(ctx context.Context, spec string) (Signer, error) {
@@ -30,14 +32,42 @@ func openGPG(ctx context.Context, spec string) (Signer, error) {
 			"give the fingerprint of one: gpg --list-secret-keys",
 		}
 	}
-	public, err := gpg(ctx, nil, "--armor", "--export-options", "export-minimal", "--export", "--", prints[0])
+	s := &gpgSigner{prints[0]}
+	e, err := s.entity(ctx)
+	if err == nil {
+		err = usable(e)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open signing key %q: %w", spec, err)
 	}
-	if len(public) == 0 {
-		return nil, fmt.Errorf("open signing key %q: gpg has no public key of it", spec)
+	return s, nil
+}
+
+// entity returns the public key as gpg has it now.
+func (s *gpgSigner) entity(ctx context.Context) (*openpgp.Entity, error) {
+	public, err := s.export(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return &gpgSigner{prints[0], public}, nil
+	ring, err := ParseKeyring(public)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range ring.byPrint[s.print] {
+		return e, nil
+	}
+	return nil, fmt.Errorf("key %s is not in what gpg exports of it", s.print)
+}
+
+func (s *gpgSigner) export(ctx context.Context) ([]byte, error) {
+	public, err := gpg(ctx, nil, "--armor", "--export-options", "export-minimal", "--export", "--", s.print)
+	if err == nil && len(public) == 0 {
+		err = errors.New("gpg has no public key of it")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("export key %s: %w", s.print, err)
+	}
+	return public, nil
 }
 
 // primaryFingerprints returns the fingerprint of each primary key in gpg's colon listing (file
@@ -78,13 +108,20 @@ func (s *gpgSigner) Clearsign(ctx context.Context, data []byte) ([]byte, error) 
 // Fingerprint returns that of the primary key.
 func (s *gpgSigner) Fingerprint() string { return s.print }
 
-// Public returns the armored public key.
-func (s *gpgSigner) Public() ([]byte, error) { return bytes.Clone(s.public), nil }
+// Public returns the armored public key as gpg has it now: its expiry may have been moved.
+func (s *gpgSigner) Public() ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), exportTime)
+	defer cancel()
+	return s.export(ctx)
+}
 
 func (s *gpgSigner) sign(ctx context.Context, data []byte, how ...string) ([]byte, error) {
 	args := append([]string{"--local-user", s.print, "--digest-algo", "SHA512", "--output", "-"}, how...)
 	signed, err := gpg(ctx, data, args...)
 	if err != nil {
+		if e, unread := s.entity(ctx); unread == nil && expired(e) != nil {
+			return nil, expired(e) // gpg says "unusable secret key"
+		}
 		return nil, fmt.Errorf("sign with key %s: %w", s.print, err)
 	}
 	if len(signed) == 0 {

@@ -61,10 +61,13 @@ func Load(path string) (*Key, error) {
 	if len(entities) != 1 {
 		return nil, fmt.Errorf("load key %s: %d keys in the file, expected one", path, len(entities))
 	}
+	if err := usable(entities[0]); err != nil {
+		return nil, fmt.Errorf("load key %s: %w", path, err)
+	}
 	signing, ok := entities[0].SigningKey(settings().Now())
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("load key %s: the key cannot sign, or has expired or been revoked", path)
+		return nil, fmt.Errorf("load key %s: the key cannot sign or has been revoked", path)
 	case signing.PrivateKey == nil || signing.PrivateKey.Dummy():
 		return nil, fmt.Errorf("load key %s: holds a public key only", path)
 	case signing.PrivateKey.Encrypted:
@@ -151,6 +154,9 @@ func (k *Key) save(path string, place func(from, to string) error) error {
 
 // Sign returns a detached binary signature of payload.
 func (k *Key) Sign(payload []byte) ([]byte, error) {
+	if err := expired(k.entity); err != nil {
+		return nil, err
+	}
 	var signature bytes.Buffer
 	if err := openpgp.DetachSign(&signature, k.entity, bytes.NewReader(payload), settings()); err != nil {
 		return nil, fmt.Errorf("sign with key %s: %w", k.Fingerprint(), err)
@@ -164,7 +170,7 @@ func (k *Key) Fingerprint() string { return fingerprint(k.entity) }
 // Public returns the armored public key.
 func (k *Key) Public() ([]byte, error) {
 	var public bytes.Buffer
-	if err := k.entity.Serialize(&public); err != nil {
+	if err := writePublic(&public, k.entity); err != nil {
 		return nil, fmt.Errorf("export key %s: %w", k.Fingerprint(), err)
 	}
 	return armored(openpgp.PublicKeyType, public.Bytes())

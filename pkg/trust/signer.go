@@ -69,6 +69,9 @@ func (s fileSigner) Clearsign(ctx context.Context, data []byte) ([]byte, error) 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if err := expired(s.entity); err != nil {
+		return nil, err
+	}
 	signed, err := clearsigned(s.entity, data)
 	if err != nil {
 		return nil, fmt.Errorf("sign with key %s: %w", s.Fingerprint(), err)

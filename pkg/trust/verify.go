@@ -2,7 +2,6 @@ package trust
 
 import (
 	"bytes"
-	"crypto"
 	"errors"
 	"fmt"
 	"io"
@@ -26,12 +25,18 @@ const maxSignatures = 16
 
 // An UntrustedError says why a signature is not believed. Any other error of a verification is
 // about this host, such as a keyring that cannot be read, and says nothing about the signature.
-type UntrustedError struct{ Reason string }
+type UntrustedError struct {
+	Reason string
+	Advice string // what whoever trusts or signs can do; may be empty
+}
 
 func (e *UntrustedError) Error() string { return e.Reason }
 
+// Hint returns the advice.
+func (e *UntrustedError) Hint() string { return e.Advice }
+
 func untrusted(format string, args ...any) error {
-	return &UntrustedError{fmt.Sprintf(format, args...)}
+	return &UntrustedError{Reason: fmt.Sprintf(format, args...)}
 }
 
 // A signature as parsed, and its packet's bytes.
@@ -105,6 +110,9 @@ func verifyOne(keys openpgp.EntityList, payload []byte, s signature, kinds []pac
 	if err := acceptable(s.packet, kinds); err != nil {
 		return "", err
 	}
+	if err := strongIssuer(keys, s.packet); err != nil {
+		return "", err
+	}
 	config := &packet.Config{Time: func() time.Time { return checkTime(s.packet.CreationTime) }}
 	_, signer, err := openpgp.VerifyDetachedSignature(keys, bytes.NewReader(payload), bytes.NewReader(s.raw), config)
 	switch {
@@ -113,7 +121,7 @@ func verifyOne(keys openpgp.EntityList, payload []byte, s signature, kinds []pac
 	case errors.Is(err, pgperrors.ErrUnknownIssuer):
 		return "", untrusted("signed by unknown key %016X", *s.packet.IssuerKeyId)
 	case errors.Is(err, pgperrors.ErrKeyExpired):
-		return "", untrusted("key %016X has expired", *s.packet.IssuerKeyId)
+		return "", outOfTime(keys, *s.packet.IssuerKeyId)
 	case errors.Is(err, pgperrors.ErrKeyRevoked):
 		return "", untrusted("key %016X has been revoked", *s.packet.IssuerKeyId)
 	case errors.Is(err, pgperrors.ErrSignatureExpired):
@@ -131,11 +139,40 @@ func acceptable(sig *packet.Signature, kinds []packet.SignatureType) error {
 	if !kind {
 		return untrusted("signature of the wrong kind (%#02x)", byte(sig.SigType))
 	}
-	switch sig.Hash {
-	case crypto.SHA256, crypto.SHA384, crypto.SHA512, crypto.SHA3_256, crypto.SHA3_512:
+	if strongHash(sig.Hash) {
 		return nil
 	}
-	return untrusted("signature uses the weak hash %s", sig.Hash)
+	return &UntrustedError{
+		Reason: fmt.Sprintf("signature uses the weak hash %s", sig.Hash),
+		Advice: "sign again with SHA-512, as with digest-algo SHA512 in gpg.conf",
+	}
+}
+
+// strongIssuer refuses the signature of a key that is too weak.
+func strongIssuer(keys openpgp.EntityList, sig *packet.Signature) error {
+	for _, key := range keys.KeysById(*sig.IssuerKeyId) {
+		for _, k := range []*packet.PublicKey{key.PublicKey, key.Entity.PrimaryKey} {
+			if weak := weakness(k); weak != "" {
+				return &UntrustedError{
+					Reason: fmt.Sprintf("key %X is weak (%s)", k.Fingerprint, weak),
+					Advice: "the signer has to make a new key, as with: gpg --quick-generate-key NAME ed25519 sign 2y",
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// outOfTime tells of a signature whose key has expired.
+func outOfTime(keys openpgp.EntityList, id uint64) error {
+	for _, key := range keys.KeysById(id) {
+		gone := &ExpiredError{termWith(key)}
+		return &UntrustedError{
+			Reason: gone.Error(),
+			Advice: fmt.Sprintf("the owner extends it (gpg --quick-set-expire %s 2y) and the public key in the keyring is replaced, or another key signs", gone.Fingerprint),
+		}
+	}
+	return untrusted("key %016X has expired", id)
 }
 
 // checkTime is the time at which the validity of a signature and its key is judged: now, or when it
