@@ -43,9 +43,9 @@ func openGPG(ctx context.Context, spec string) (Signer, error) {
 	return s, nil
 }
 
-// entity returns the public key as gpg has it now.
+// entity returns the public key as gpg has it now, with subkeys that have expired.
 func (s *gpgSigner) entity(ctx context.Context) (*openpgp.Entity, error) {
-	public, err := s.export(ctx)
+	public, err := s.export(ctx, "no-export-attributes")
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +59,8 @@ func (s *gpgSigner) entity(ctx context.Context) (*openpgp.Entity, error) {
 	return nil, fmt.Errorf("key %s is not in what gpg exports of it", s.print)
 }
 
-func (s *gpgSigner) export(ctx context.Context) ([]byte, error) {
-	public, err := gpg(ctx, nil, "--armor", "--export-options", "export-minimal", "--export", "--", s.print)
+func (s *gpgSigner) export(ctx context.Context, how string) ([]byte, error) {
+	public, err := gpg(ctx, nil, "--armor", "--export-options", how, "--export", "--", s.print)
 	if err == nil && len(public) == 0 {
 		err = errors.New("gpg has no public key of it")
 	}
@@ -112,7 +112,7 @@ func (s *gpgSigner) Fingerprint() string { return s.print }
 func (s *gpgSigner) Public() ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), exportTime)
 	defer cancel()
-	return s.export(ctx)
+	return s.export(ctx, "export-minimal")
 }
 
 func (s *gpgSigner) sign(ctx context.Context, data []byte, how ...string) ([]byte, error) {
