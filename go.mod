@@ -24,6 +24,8 @@ require (
 	pault.ag/go/debian v0.18.0
 )
 
+require github.com/xi2/xz v0.0.0-20171230120015-48954b6210f8 // indirect
+
 require (
 	cloud.google.com/go/compute/metadata v0.9.0 // indirect
 	github.com/AlekSi/pointer v1.1.0 // indirect
