@@ -62,15 +62,7 @@ func (s *Settings) Options(ctx context.Context, b *bot.Bot) (publish.Options, er
 
 // signer opens the keys and tries them.
 func (s *Settings) signer(ctx context.Context, b *bot.Bot) (trust.Signer, error) {
-	spec := ""
-	if len(s.Keys) > 0 {
-		spec = s.Keys[0]
-	}
-	signer, _, err := Key.Open(ctx, b, spec)
-	if err != nil {
-		return nil, err
-	}
-	return signer, Key.Try(ctx, signer)
+	return Key.OpenAll(ctx, b, s.Keys)
 }
 
 // signedBy puts fingerprints in place of the word for the keys that sign, and of those that shall.
@@ -81,7 +73,15 @@ func (s *Settings) signedBy(suites []publish.Suite, signer trust.Signer) error {
 			prints = append(prints, strings.ToUpper(print))
 			continue
 		}
-		prints = append(prints, signer.Fingerprint())
+		public, err := signer.Public()
+		if err != nil {
+			return err
+		}
+		signing, err := trust.ParseKeyring(public)
+		if err != nil {
+			return err
+		}
+		prints = append(prints, signing.Fingerprints()...)
 		for _, file := range s.NextKeys {
 			ring, err := trust.ReadKeyring(file)
 			if err != nil {
