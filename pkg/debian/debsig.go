@@ -76,6 +76,9 @@ func (d *Deb) BuiltSize() int64 {
 	return d.size
 }
 
+// Size is the number of bytes of the file.
+func (d *Deb) Size() int64 { return d.size }
+
 // WriteSigned writes the package with signature embedded as its last member. The bytes before it
 // are those of the package, and of the member all but the signature is fixed. A package that has
 // an origin signature is ErrAlreadySigned.

@@ -29,7 +29,7 @@ func gz(t testing.TB, data []byte) []byte {
 	return out.Bytes()
 }
 
-func xz(t testing.TB, data []byte) []byte {
+func xzOf(t testing.TB, data []byte) []byte {
 	t.Helper()
 	cmd := exec.Command("xz", "-1", "--stdout")
 	cmd.Stdin = bytes.NewReader(data)
@@ -47,11 +47,11 @@ func TestReadControl(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, member := range map[string][]byte{
-		"control.tar": plain, "control.tar.gz": gz(t, plain), "control.tar.xz": xz(t, plain), "control.tar.zst": encoder.EncodeAll(plain, nil),
+		"control.tar": plain, "control.tar.gz": gz(t, plain), "control.tar.xz": xzOf(t, plain), "control.tar.zst": encoder.EncodeAll(plain, nil),
 	} {
-		stanza, err := readControl(t.Context(), publishtest.RawDeb(t, name, member))
-		if err != nil || stanza["Package"] != "hello" {
-			t.Errorf("%s: %v, %v", name, stanza, err)
+		read, err := readDeb(t.Context(), publishtest.RawDeb(t, name, member))
+		if err != nil || read.stanza["Package"] != "hello" {
+			t.Errorf("%s: %v, %v", name, read, err)
 		}
 	}
 }
@@ -77,12 +77,12 @@ func TestReadControlRefuses(t *testing.T) {
 		"no fields":           {"control.tar", publishtest.MakeTar(t, "control", 3, strings.NewReader("abc")), "malformed"},
 		"huge control":        {"control.tar", publishtest.MakeTar(t, "control", int64(len(huge)), strings.NewReader(huge)), "more than"},
 		"gzip bomb":           {"control.tar.gz", gz(t, bomb), ""},
-		"xz bomb":             {"control.tar.xz", xz(t, bomb), ""},
+		"xz bomb":             {"control.tar.xz", xzOf(t, bomb), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			stanza, err := readControl(t.Context(), publishtest.RawDeb(t, c.member, c.data))
+			read, err := readDeb(t.Context(), publishtest.RawDeb(t, c.member, c.data))
 			if err == nil || !strings.Contains(err.Error(), c.words) {
-				t.Errorf("%v, %v, want it to say %q", stanza, err, c.words)
+				t.Errorf("%v, %v, want it to say %q", read, err, c.words)
 			}
 		})
 	}

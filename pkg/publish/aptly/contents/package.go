@@ -10,9 +10,11 @@ import (
 	"strings"
 
 	"github.com/aptly-dev/aptly/deb"
-	"github.com/aptly-dev/aptly/utils"
+
+	"golang.org/x/sync/errgroup"
 
 	"foundry/pkg/debian"
+	"foundry/pkg/message"
 	"foundry/pkg/publish"
 )
 
@@ -20,6 +22,14 @@ import (
 type Package struct {
 	*deb.Package
 	Sources map[string]string // paths of the files by name; aptly sorts its own list as it likes
+	// Paths are those of the files in a binary package, as Contents lists them: sorted, without folders and
+	// without "./" before them.
+	Paths []string
+	// Built is the SHA-256 of what is below the signatures: of a binary package all but the members at its
+	// end that hold them, of a .dsc the text that is signed.
+	Built message.Digest
+	// Section is as the package says, or of a source package as it says of its binary packages; empty for none.
+	Section string
 }
 
 // Refuse is the error of a file that may not go in.
@@ -35,15 +45,15 @@ func ReadBinary(ctx context.Context, s publish.Suite, upload publish.Upload, fil
 	if extension != ".deb" && extension != ".udeb" && extension != ".ddeb" {
 		return nil, Refuse(file, "not a binary package")
 	}
-	stanza, err := readControl(ctx, file)
+	read, err := readDeb(ctx, file)
 	if err != nil {
-		var missing *os.PathError
-		if errors.As(err, &missing) || ctx.Err() != nil {
+		if errors.As(err, new(*os.PathError)) || errors.Is(err, errHost) || ctx.Err() != nil {
 			return nil, err
 		}
 		return nil, Refuse(file, "%v", err)
 	}
-	p := deb.NewPackageFromControlFile(stanza)
+	section := read.stanza["Section"]
+	p := deb.NewPackageFromControlFile(read.stanza)
 	if extension == ".udeb" {
 		p.IsUdeb = true
 	}
@@ -67,21 +77,21 @@ func ReadBinary(ctx context.Context, s publish.Suite, upload publish.Upload, fil
 	case sourceVersion != normal(upload.Version) && !strings.HasPrefix(normal(upload.Version), sourceVersion+"+b"):
 		return nil, Refuse(file, "its source version is %s, not %s", sourceVersion, upload.Version)
 	}
-	sums, err := utils.ChecksumsForFile(file)
-	if err != nil {
-		return nil, err
-	}
-	p.UpdateFiles(deb.PackageFiles{{Filename: base, Checksums: sums}})
-	return &Package{p, map[string]string{base: file}}, nil
+	p.UpdateFiles(deb.PackageFiles{{Filename: base, Checksums: read.sums}})
+	return &Package{p, map[string]string{base: file}, read.paths, read.built, section}, nil
 }
 
 // ReadSource reads the source package of an upload: the .dsc and exactly the files that it lists. What is
 // not what the upload says is a *publish.RefusedError.
 func ReadSource(upload publish.Upload) (*Package, error) {
-	stanza, _, err := readDsc(upload.Dsc)
+	read, err := readDsc(upload.Dsc)
 	if err != nil {
+		if errors.As(err, new(*os.PathError)) {
+			return nil, err
+		}
 		return nil, Refuse(upload.Dsc, "%v", err)
 	}
+	stanza := read.stanza
 	if stanza["Source"] != upload.Source || normal(stanza["Version"]) != normal(upload.Version) {
 		return nil, Refuse(upload.Dsc, "describes %s %s, not %s %s", stanza["Source"], stanza["Version"], upload.Source, upload.Version)
 	}
@@ -112,7 +122,7 @@ func ReadSource(upload publish.Upload) (*Package, error) {
 			return nil, Refuse(upload.Dsc, "lists %q, which was not given", f.Filename)
 		}
 		delete(given, f.Filename)
-		sums, err := utils.ChecksumsForFile(file)
+		sums, err := checksums(file)
 		if err != nil {
 			return nil, err
 		}
@@ -125,12 +135,8 @@ func ReadSource(upload publish.Upload) (*Package, error) {
 	for name := range given {
 		return nil, Refuse(name, "not listed in %s", filepath.Base(upload.Dsc))
 	}
-	sums, err := utils.ChecksumsForFile(upload.Dsc)
-	if err != nil {
-		return nil, err
-	}
-	p.UpdateFiles(append(listed, deb.PackageFile{Filename: base, Checksums: sums}))
-	return &Package{p, sources}, nil
+	p.UpdateFiles(append(listed, deb.PackageFile{Filename: base, Checksums: read.sums}))
+	return &Package{p, sources, nil, read.built, read.section}, nil
 }
 
 // normal returns a version as foundry writes it: without an epoch of 0, which some packages have. What
@@ -161,4 +167,32 @@ func UsedSources(field string) (list []string) {
 		}
 	}
 	return list
+}
+
+// readers is how many packages of one upload are read at a time.
+const readers = 4
+
+// ReadAll reads all packages of an upload: the binary packages in their order, then the source package,
+// where it has one.
+func ReadAll(ctx context.Context, s publish.Suite, upload publish.Upload) ([]*Package, error) {
+	list := make([]*Package, len(upload.Files), len(upload.Files)+1)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for i, file := range upload.Files {
+		group.Go(func() (err error) {
+			list[i], err = ReadBinary(ctx, s, upload, file)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	if upload.Dsc == "" {
+		return list, nil
+	}
+	source, err := ReadSource(upload)
+	if err != nil {
+		return nil, err
+	}
+	return append(list, source), nil
 }
