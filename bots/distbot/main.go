@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"context"
 	"os"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -32,13 +33,18 @@ which it alone holds.
 It believes packages that are signed by a key in --trust-packages. Without --gpg-key it uses the key
 keys/repository.asc in the state folder, made on first start. The repository is a folder of plain files,
 --output, for any web server or for --serve; NAME.asc in it is the public key for apt. Builds for codenames
-that are not given with --codename are left to other distbots.`,
+that are not given with --codename are left to other distbots.
+
+A second distbot of the same name on the same state folder is a hot standby: it takes no messages, and takes over
+as soon as the first has ended, however it has. What is refused is kept in the state folder, in failed/NAME.
+People look into the repository and change it with "foundry repo".`,
 		Example: `  distbot --name main --codename bookworm --arch amd64 --arch arm64 --serve :8080
   distbot --name main --codename bookworm --arch amd64 --output /srv/apt --gpg-key 0123456789ABCDEF0123456789ABCDEF01234567`,
 		Watch: message.Signs, Publish: message.Dists,
-		Flags: func(fs *pflag.FlagSet) { s.Declare(fs); o.declare(fs) },
-		Group: func() string { return s.Name },
-		Check: func() error { return cmp.Or(s.Check(), o.check()) },
+		AckWait: 10 * time.Second, // what a killed distbot held is not to keep a standby waiting for long
+		Flags:   func(fs *pflag.FlagSet) { s.Declare(fs); o.declare(fs) },
+		Group:   func() string { return s.Name },
+		Check:   func() error { return cmp.Or(s.Check(), o.check()) },
 		Run: func(ctx context.Context, b *bot.Bot) error {
 			d, err := o.open(ctx, b, s, repository.Open)
 			if err != nil {

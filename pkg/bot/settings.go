@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,7 +45,7 @@ func (s *Settings) declare(fs *pflag.FlagSet, d Definition) {
 		fs.StringVar(&s.Watch, "watch", string(d.Watch), "topic to watch")
 		fs.IntVar(&s.Jobs, "jobs", 1, "how many messages to work on at a time")
 		fs.StringVar(&s.From, "from", "all", "where a new endpoint starts: all, new, or a duration such as 1h")
-		fs.DurationVar(&s.AckWait, "ack-wait", bus.DefaultAckWait, "how long a message stays with a bot of a new endpoint that gives no sign of life")
+		fs.DurationVar(&s.AckWait, "ack-wait", cmp.Or(d.AckWait, bus.DefaultAckWait), "how long a message stays with a bot of a new endpoint that gives no sign of life")
 	}
 	fs.StringVar(&s.Publish, "publish-to", string(d.Publish), "topic to publish on")
 	fs.BoolVar(&s.List, "list", false, "list the bots that are alive, and exit")
