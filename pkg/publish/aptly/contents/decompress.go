@@ -92,47 +92,47 @@ func (l *limited) Read(p []byte) (int, error) {
 var errAbove = errors.New("xz: beyond the decoder")
 
 // decoders are kept, since each has a dictionary of 8 MiB, which takes longer to make than most members to decode.
-var decoders = sync.Pool{New: func() any {
-	z, err := xz.NewReader(nil, smallDict)
-	return &xzReader{z, err}
-}}
+var decoders = sync.Pool{New: func() any { return new(xzReader) }}
 
-type xzReader struct {
-	z   *xz.Reader
-	err error // of making it
-}
+// xzReader decodes one member after another.
+type xzReader struct{ z *xz.Reader }
 
 // decodeXz decodes in this process. What it cannot is errAbove.
 func decodeXz(r io.Reader, read func(io.Reader) error) error {
 	d, ok := decoders.Get().(*xzReader)
-	if !ok || d.err != nil {
+	if !ok {
 		return errAbove
 	}
-	if d.err = d.z.Reset(r); d.err == nil {
-		d.z.Multistream(true)
-		d.err = read(d)
+	err := d.reset(r)
+	if err == nil {
+		err = read(d)
 	}
-	err := d.err
-	if errors.Is(err, errAbove) {
-		return err // a decoder that has gone wrong so is not used again
+	if !errors.Is(err, errAbove) { // one that has gone wrong so is not used again
+		decoders.Put(d)
 	}
-	d.err = d.z.Reset(nil)
-	decoders.Put(d)
 	return err
 }
 
-// Read decodes. What the decoder does not know, and what confuses it, is for the program to judge.
-func (d *xzReader) Read(p []byte) (n int, err error) {
-	defer func() {
-		if recover() != nil {
-			n, err = 0, errAbove
-		}
-	}()
-	n, err = d.z.Read(p)
-	if errors.Is(err, xz.ErrMemlimit) || errors.Is(err, xz.ErrOptions) || errors.Is(err, xz.ErrUnsupportedCheck) {
-		err = errAbove
+func (d *xzReader) reset(r io.Reader) (err error) {
+	defer above(&err)
+	if d.z == nil {
+		d.z, err = xz.NewReader(r, smallDict)
+		return err
 	}
-	return n, err
+	return d.z.Reset(r)
+}
+
+func (d *xzReader) Read(p []byte) (n int, err error) {
+	defer above(&err)
+	return d.z.Read(p)
+}
+
+// above makes errAbove of what the decoder does not know, and of what confuses it: the program shall
+// judge that.
+func above(err *error) {
+	if recover() != nil || errors.Is(*err, xz.ErrMemlimit) || errors.Is(*err, xz.ErrOptions) || errors.Is(*err, xz.ErrUnsupportedCheck) {
+		*err = errAbove
+	}
 }
 
 // runXz decodes with the program of that name, which knows all that the format may have.
