@@ -128,11 +128,7 @@ func (f *fixture) embed(t *testing.T, path string) message.Artifact {
 		t.Fatalf("%s: %v", path, err)
 	}
 	defer d.Close()
-	payload, err := d.ReadPayload()
-	if err != nil {
-		t.Fatal(err)
-	}
-	signature, err := f.signer.DetachBinary(t.Context(), payload)
+	signature, err := trust.DetachStream(t.Context(), f.signer, d.Payload)
 	if err != nil {
 		t.Fatal(err)
 	}

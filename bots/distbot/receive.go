@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -153,11 +154,7 @@ func (v *verifier) verifyDeb(path string) error {
 	if err != nil {
 		return refuse("%s: %v", name, err)
 	}
-	payload, err := deb.ReadPayload()
-	if err != nil {
-		return fmt.Errorf("read %s: %w", name, err)
-	}
-	print, err := v.ring.Verify(payload, signature)
+	print, err := v.ring.VerifyStream(deb.Payload, signature)
 	if err != nil {
 		return v.distrust(name, err)
 	}
@@ -173,8 +170,12 @@ func (v *verifier) checkKey(name, print string) error {
 }
 
 func (v *verifier) distrust(name string, err error) error {
+	var untrusted *trust.UntrustedError
+	if !errors.As(err, &untrusted) {
+		return fmt.Errorf("verify %s: %w", name, err)
+	}
 	return &bot.Failure{
 		Class: message.ClassPolicy, Reason: fmt.Sprintf("signature of %s: %v", name, err),
-		Hint: "if the key should be trusted, add it to the file of --trust-packages and retry",
+		Hint: cmp.Or(untrusted.Hint(), "if the key should be trusted, add it to the file of --trust-packages and retry"),
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"foundry/bots/internal/delivery"
 	"foundry/pkg/debian"
+	"foundry/pkg/trust"
 )
 
 // embed writes the package in to out with a signature embedded.
@@ -23,11 +24,7 @@ func (w *work) embed(ctx context.Context, in, out string) (err error) {
 		return fault("%s: %v", filepath.Base(in), err)
 	}
 	defer deb.Close()
-	payload, err := deb.ReadPayload()
-	if err != nil {
-		return fmt.Errorf("read %s: %w", filepath.Base(in), err)
-	}
-	signature, err := w.signer.DetachBinary(ctx, payload)
+	signature, err := trust.DetachStream(ctx, w.signer, deb.Payload)
 	if err != nil {
 		return fmt.Errorf("sign %s: %w", filepath.Base(in), err)
 	}

@@ -32,19 +32,6 @@ func (d *Deb) Payload() io.Reader {
 	return io.MultiReader(parts...)
 }
 
-// ReadPayload returns what Payload yields.
-func (d *Deb) ReadPayload() ([]byte, error) {
-	size := int64(0)
-	for _, m := range d.Members {
-		if !m.isSignature() {
-			size += m.Size
-		}
-	}
-	payload := make([]byte, size)
-	_, err := io.ReadFull(d.Payload(), payload)
-	return payload, err
-}
-
 // Signature returns the embedded origin signature, or ErrNotSigned.
 func (d *Deb) Signature() ([]byte, error) {
 	for _, m := range d.Members {

@@ -85,9 +85,6 @@ func TestEmbeddedSignature(t *testing.T) {
 				built := makeDeb(t, compression, content)
 				d := readDeb(t, built)
 				payload := all(t, d.Payload())
-				if read, err := d.ReadPayload(); err != nil || !bytes.Equal(read, payload) {
-					t.Errorf("payload of %d bytes was read as %d, %v", len(payload), len(read), err)
-				}
 				sign := exec.Command("gpg", "--homedir", home, "--batch", "--openpgp", "--detach-sign", "--output", "-")
 				sign.Stdin = bytes.NewReader(payload)
 				signature, err := sign.Output()
@@ -208,8 +205,8 @@ func FuzzReadDeb(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if read, err := d.ReadPayload(); err != nil || !bytes.Equal(read, all(t, d.Payload())) {
-			t.Fatalf("payload was read as %d bytes, %v", len(read), err)
+		if payload := all(t, d.Payload()); !bytes.Equal(payload, all(t, d.Payload())) {
+			t.Fatalf("payload of %d bytes is another when it is read again", len(payload))
 		}
 		built := all(t, d.Built())
 		if !bytes.HasPrefix(data, built) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -116,8 +117,12 @@ func (s *gpgSigner) Public() ([]byte, error) {
 }
 
 func (s *gpgSigner) sign(ctx context.Context, data []byte, how ...string) ([]byte, error) {
+	return s.signed(ctx, bytes.NewReader(data), how...)
+}
+
+func (s *gpgSigner) signed(ctx context.Context, data io.Reader, how ...string) ([]byte, error) {
 	args := append([]string{"--local-user", s.print, "--digest-algo", "SHA512", "--output", "-"}, how...)
-	signed, err := gpg(ctx, data, args...)
+	signed, err := gpgFrom(ctx, data, args...)
 	if err != nil {
 		if e, unread := s.entity(ctx); unread == nil && expired(e) != nil {
 			return nil, expired(e) // gpg says "unusable secret key"
@@ -130,13 +135,17 @@ func (s *gpgSigner) sign(ctx context.Context, data []byte, how ...string) ([]byt
 	return signed, nil
 }
 
-// gpg runs the program with data as its input and returns its output. It never asks on a
-// terminal; a passphrase is the agent's business.
+// gpg runs the program with data as its input and returns its output.
 func gpg(ctx context.Context, data []byte, args ...string) ([]byte, error) {
+	return gpgFrom(ctx, bytes.NewReader(data), args...)
+}
+
+// gpgFrom runs the program. It never asks on a terminal; a passphrase is the agent's business.
+func gpgFrom(ctx context.Context, data io.Reader, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "gpg", append([]string{"--batch", "--no-tty", "--yes", "--quiet"}, args...)...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	cmd.WaitDelay = 5 * time.Second // a pinentry may outlive gpg and hold its pipes
-	cmd.Stdin = bytes.NewReader(data)
+	cmd.Stdin = data
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	err := cmd.Run()

@@ -153,12 +153,14 @@ func (k *Key) save(path string, place func(from, to string) error) error {
 }
 
 // Sign returns a detached binary signature of payload.
-func (k *Key) Sign(payload []byte) ([]byte, error) {
+func (k *Key) Sign(payload []byte) ([]byte, error) { return k.signStream(bytes.NewReader(payload)) }
+
+func (k *Key) signStream(payload io.Reader) ([]byte, error) {
 	if err := expired(k.entity); err != nil {
 		return nil, err
 	}
 	var signature bytes.Buffer
-	if err := openpgp.DetachSign(&signature, k.entity, bytes.NewReader(payload), settings()); err != nil {
+	if err := openpgp.DetachSign(&signature, k.entity, payload, settings()); err != nil {
 		return nil, fmt.Errorf("sign with key %s: %w", k.Fingerprint(), err)
 	}
 	return signature.Bytes(), nil

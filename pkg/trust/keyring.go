@@ -78,6 +78,16 @@ func (r *Keyring) Verify(payload, signature []byte) (string, error) {
 	return verifyAny(r.entities, payload, signatures, binaryOnly)
 }
 
+// VerifyStream is Verify of what open yields, from its beginning each time it is called. It is not held in
+// memory. That it could not be read is no *UntrustedError.
+func (r *Keyring) VerifyStream(open func() io.Reader, signature []byte) (string, error) {
+	signatures, err := parseSignatures(signature)
+	if err != nil {
+		return "", untrusted("%v", err)
+	}
+	return verifyAnyOf(r.entities, open, signatures, binaryOnly)
+}
+
 // VerifyClearsigned checks a clearsigned text (RFC 9580, 7) and returns what was signed, without
 // dash escapes, trailing white space of lines, which no signature covers, and with a newline at
 // the end of each line. Text before or after the signed block is refused.

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -77,7 +78,7 @@ func (t *Topics) Verify(topic string, payload, signature []byte, signer string) 
 	if len(signatures) != 1 {
 		return untrusted("%d signatures instead of one", len(signatures))
 	}
-	_, err = verifyOne(keys, payload, signatures[0], binaryOnly)
+	_, err = verifyOne(keys, bytes.NewReader(payload), signatures[0], binaryOnly)
 	return err
 }
 

@@ -98,15 +98,39 @@ func parseSignatures(data []byte) ([]signature, error) {
 // verifyAny returns the fingerprint of the first key that has made one of the signatures, or
 // the reason why the last of them is not believed.
 func verifyAny(keys openpgp.EntityList, payload []byte, signatures []signature, kinds []packet.SignatureType) (print string, err error) {
+	return verifyAnyOf(keys, func() io.Reader { return bytes.NewReader(payload) }, signatures, kinds)
+}
+
+// verifyAnyOf is verifyAny of what open yields, which is read once for each signature of a known key.
+func verifyAnyOf(keys openpgp.EntityList, open func() io.Reader, signatures []signature, kinds []packet.SignatureType) (print string, err error) {
 	for _, s := range signatures {
-		if print, err = verifyOne(keys, payload, s, kinds); err == nil {
+		payload := &faithful{r: open()}
+		print, err = verifyOne(keys, payload, s, kinds)
+		if payload.err != nil {
+			return "", fmt.Errorf("read what is signed: %w", payload.err)
+		}
+		if err == nil {
 			return print, nil
 		}
 	}
 	return "", err
 }
 
-func verifyOne(keys openpgp.EntityList, payload []byte, s signature, kinds []packet.SignatureType) (string, error) {
+// faithful remembers the error of a reader, which the library takes for that of a signature.
+type faithful struct {
+	r   io.Reader
+	err error
+}
+
+func (f *faithful) Read(p []byte) (int, error) {
+	n, err := f.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		f.err = err
+	}
+	return n, err
+}
+
+func verifyOne(keys openpgp.EntityList, payload io.Reader, s signature, kinds []packet.SignatureType) (string, error) {
 	if err := acceptable(s.packet, kinds); err != nil {
 		return "", err
 	}
@@ -114,7 +138,7 @@ func verifyOne(keys openpgp.EntityList, payload []byte, s signature, kinds []pac
 		return "", err
 	}
 	config := &packet.Config{Time: func() time.Time { return checkTime(s.packet.CreationTime) }}
-	_, signer, err := openpgp.VerifyDetachedSignature(keys, bytes.NewReader(payload), bytes.NewReader(s.raw), config)
+	_, signer, err := openpgp.VerifyDetachedSignature(keys, payload, bytes.NewReader(s.raw), config)
 	switch {
 	case err == nil:
 		return fingerprint(signer), nil
