@@ -175,6 +175,12 @@ func (s *Settings) matched(flag, pattern string, f func(codename string)) error 
 func (s *Settings) switched(flag string, patterns []string) (map[string]bool, error) {
 	on := map[string]bool{}
 	for _, p := range patterns {
+		switch p {
+		case "true":
+			p = all
+		case "false":
+			continue
+		}
 		if err := s.matched(flag, p, func(codename string) { on[codename] = true }); err != nil {
 			return nil, err
 		}
@@ -184,12 +190,12 @@ func (s *Settings) switched(flag string, patterns []string) (map[string]bool, er
 
 // valued returns the value of each codename: of those that name it the last, else the last that names none.
 func (s *Settings) valued(flag string, values []string, valid func(string) bool, hint string) (map[string]string, error) {
-	all, own := map[string]string{}, map[string]string{}
+	common, own := map[string]string{}, map[string]string{}
 	for _, v := range values {
 		pattern, value, named := strings.Cut(v, "=")
 		into := own
 		if !named {
-			pattern, value, into = "*", v, all
+			pattern, value, into = all, v, common
 		}
 		if !valid(value) {
 			return nil, bot.Usage(fmt.Sprintf("--%s %q: not valid", flag, v), hint)
@@ -199,9 +205,9 @@ func (s *Settings) valued(flag string, values []string, valid func(string) bool,
 		}
 	}
 	for codename, value := range own {
-		all[codename] = value
+		common[codename] = value
 	}
-	return all, nil
+	return common, nil
 }
 
 func validVersion(s string) bool {

@@ -15,7 +15,8 @@ import (
 )
 
 // Settings describe one repository. Where one is for some codenames only it is written "CODENAME=VALUE", or
-// just "CODENAME" for what is on or off; there "*" and "?" stand for any characters.
+// just "CODENAME" for what is on or off, which may also be "true" and "false" for all; "*" and "?" stand for any
+// characters of a codename.
 type Settings struct {
 	Name        string   `json:"name"`
 	Output      string   `json:"output"`
@@ -78,12 +79,18 @@ func (s *Settings) declareSuites(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&s.ComponentRules, "component-rule", nil, "`GLOB=COMPONENT`: component of all packages of the source packages that match, whatever their Section (repeatable, the first that matches counts)")
 	fs.StringVar(&s.DebugComponent, "dbgsym-component", "", "`component` of packages with debugging symbols (default: that of the packages they belong to)")
 	fs.StringArrayVar(&s.ReleaseVersions, "release-version", nil, "`[CODENAME=]VERSION` of the release, such as bookworm=12.1 (repeatable)")
-	fs.StringArrayVar(&s.NotAutomatic, "not-automatic", nil, "`CODENAME` that apt installs packages from only when asked, such as '*-experimental' (repeatable)")
-	fs.StringArrayVar(&s.ButAutomatic, "but-automatic-upgrades", nil, "`CODENAME` that apt upgrades packages from that were installed from it, but installs others only when asked, such as '*-backports' (repeatable)")
+	fs.StringArrayVar(&s.NotAutomatic, "not-automatic", nil, "apt installs packages from these codenames only when asked; --not-automatic='*-experimental' for some (repeatable)")
+	fs.StringArrayVar(&s.ButAutomatic, "but-automatic-upgrades", nil, "apt upgrades packages from these codenames that were installed from there, and installs others only when asked; --but-automatic-upgrades='*-backports' for some (repeatable)")
 	fs.StringArrayVar(&s.SignedBy, "signed-by", nil, "`fingerprint` of a key that clients shall believe from now on, or \"keys\" for those that sign (repeatable; default: clients keep to the keys they know)")
 	fs.StringArrayVar(&s.Keep, "keep", nil, "`[CODENAME=]N`: how many versions of each package stay (repeatable; default 1)")
-	fs.StringArrayVar(&s.AllowDowngrade, "allow-downgrade", nil, "`CODENAME` that takes versions lower than what it has (repeatable; '*' for all)")
+	fs.StringArrayVar(&s.AllowDowngrade, "allow-downgrade", nil, "take versions lower than what is there; --allow-downgrade=CODENAME for some (repeatable)")
+	for _, name := range []string{"not-automatic", "but-automatic-upgrades", "allow-downgrade"} {
+		fs.Lookup(name).NoOptDefVal = all // people know them as switches
+	}
 }
+
+// all is the pattern of all codenames.
+const all = "*"
 
 // Dir is the folder below the state folder where the repository named name has its database and pool.
 func Dir(state, name string) string { return filepath.Join(state, "aptly", name) }
