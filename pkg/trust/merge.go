@@ -85,3 +85,38 @@ func writePublic(w io.Writer, e *openpgp.Entity) error {
 	}
 	return nil
 }
+
+// Only returns the keyring with just the key of that fingerprint; it is empty where r does not have it.
+func (r *Keyring) Only(print string) *Keyring {
+	one := &Keyring{entities: r.byPrint[print], byPrint: map[string]openpgp.EntityList{}}
+	if len(one.entities) > 0 {
+		one.byPrint[print] = one.entities
+	}
+	return one
+}
+
+// SigningIDs returns the key ids, of 16 digits in upper-case hexadecimal, that signatures of a key bear: its
+// own and those of its subkeys, as far as they are meant to sign and have neither expired nor been revoked.
+func (r *Keyring) SigningIDs(print string) (ids []string) {
+	now := settings().Now()
+	for _, e := range r.byPrint[print] {
+		self, _ := e.PrimarySelfSignature()
+		for _, key := range candidates(e, self) {
+			if !e.Revoked(now) && !termWith(key).Expired(now) {
+				ids = append(ids, key.PublicKey.KeyIdString())
+			}
+		}
+	}
+	return ids
+}
+
+// Without returns the keyring without the keys of those fingerprints.
+func (r *Keyring) Without(prints ...string) *Keyring {
+	rest := Merge()
+	for _, print := range r.Fingerprints() {
+		if !slices.Contains(prints, print) {
+			rest = Merge(rest, r.Only(print))
+		}
+	}
+	return rest
+}

@@ -20,11 +20,11 @@ const (
 // layers is the import table: a package may import those of the lines above its own, and what is
 // below its own folder. The first pattern (path.Match) that fits a package counts.
 var layers = [][]string{
-	{"schemas", "pkg/debian"},
+	{"schemas", "pkg/debian", "pkg/publish/aptly/disk"},
 	{"pkg/message", "pkg/trust", "pkg/gitrepo/git"},
 	{"pkg/artifact", "pkg/gitrepo/remote"},
 	{"pkg/bus", "pkg/environment", "pkg/publish", "pkg/gitrepo", "pkg/gitrepo/mirror", "pkg/environment/podman/index", "pkg/environment/podman/host"}, // the ports
-	{"pkg/bot"},
+	{"pkg/bot", "pkg/publish/describe"},
 	{"pkg/*/*", "pkg/*/*/*"}, // adapters and contract suites
 	{"bots/internal/wire", "bots/internal/published", "bots/internal/sourcepackage"},
 	{"bots/internal/orig", "bots/internal/openkey", "bots/internal/repoctl"},
