@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"foundry/pkg/bot"
 	"foundry/pkg/publish"
@@ -54,7 +55,7 @@ func hintPackage(codename string, some []publish.Select, list []publish.Listed) 
 		}
 		switch {
 		case known[s.Name] && s.Version != "" && !versions[s.Version]:
-			return fmt.Sprintf("%s has %s of it", codename, bot.Nearest("", slices.Sorted(maps.Keys(versions))))
+			return fmt.Sprintf("%s has %s %s", codename, s.Name, strings.Join(slices.Sorted(maps.Keys(versions)), ", "))
 		case !known[s.Name] && binaryOf != "":
 			return fmt.Sprintf("%s is a binary package of %s: name that, or give --binary", s.Name, binaryOf)
 		case !known[s.Name]:

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/user"
 	"slices"
+	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -61,6 +65,9 @@ func (e *Env) open(ctx context.Context) (*archive, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkOwner(repository.Dir(e.State, name)); err != nil {
+		return nil, err
+	}
 	log := bot.NewLog(e.Errs, e.JSON, e.Verbose)
 	if e.Verbose == 0 {
 		log = log.Level(zerolog.WarnLevel)
@@ -70,6 +77,23 @@ func (e *Env) open(ctx context.Context) (*archive, error) {
 		return nil, err
 	}
 	return e.first(ctx, name, options)
+}
+
+// checkOwner keeps root from leaving files in the repository that its distbot may not change.
+func checkOwner(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("find repository: %w", err)
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || int(stat.Uid) == os.Geteuid() {
+		return nil
+	}
+	owner := strconv.Itoa(int(stat.Uid))
+	if u, err := user.LookupId(owner); err == nil {
+		owner = u.Username
+	}
+	return bot.Hint(fmt.Errorf("no distbot is running, and %s belongs to the user %s", dir, owner), "run this as that user, or start distbot")
 }
 
 // first reaches the repository by the way that is there first: another process may have it open that listens

@@ -50,6 +50,9 @@ func Load(state, name string) (*Settings, error) {
 	if err := s.Check(); err != nil {
 		return nil, bot.Hint(fmt.Errorf("settings of repository %s: %w", name, err), "start distbot once, which writes them anew")
 	}
+	if len(s.Keys) == 0 {
+		s.Keys = []string{filepath.Join(state, "keys", Key.File)} // which is not to be made here
+	}
 	return s, nil
 }
 
