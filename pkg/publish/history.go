@@ -70,6 +70,7 @@ type Changed struct {
 	Serial   uint64   `json:"serial"` // of the snapshot that shows it; that before where nothing changed
 	Added    []Listed `json:"added"`
 	Removed  []Listed `json:"removed"`
+	Kept     []Listed `json:"kept,omitempty"` // selected sources that stay, since packages that stay were built from or with them
 }
 
 // History is what a repository remembers, and what a person can do to it. Its methods may be called
