@@ -82,8 +82,6 @@ func compress(data []byte) ([]byte, error) {
 // archives returns the tar archives of the control files and of the files.
 func (p Package) archives() (control, data []byte, err error) {
 	files := slices.SortedFunc(slices.Values(p.Files), func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
-	var sums, conffiles strings.Builder
-	kilobytes := len(folders(files)) + 1 // Policy 5.6.20: one for each folder
 	for i, f := range files {
 		switch {
 		case f.Path == "" || path.Clean("/" + f.Path)[1:] != f.Path || strings.ContainsAny(f.Path, "\n\x00"):
@@ -91,6 +89,10 @@ func (p Package) archives() (control, data []byte, err error) {
 		case i > 0 && files[i-1].Path == f.Path:
 			return nil, nil, fmt.Errorf("build package: %s twice", f.Path)
 		}
+	}
+	var sums, conffiles strings.Builder
+	kilobytes := len(folders(files)) + 1 // Policy 5.6.20: one for each folder
+	for _, f := range files {
 		kilobytes += (len(f.Content) + 1023) / 1024
 		if f.Conffile {
 			fmt.Fprintf(&conffiles, "/%s\n", f.Path)
