@@ -16,9 +16,6 @@ import (
 	"foundry/pkg/publish"
 )
 
-// opener opens the repository; it waits while another process has it open.
-type opener func(context.Context, publish.Options) (publish.Archive, error)
-
 // dist is the work of distbot.
 type dist struct {
 	*bot.Bot
@@ -28,10 +25,9 @@ type dist struct {
 	trust     string // keyring file of package keys; read for each build, so that it may change
 	codenames []string
 	options   publish.Options
-	openRepo  opener
 	every     time.Duration // how often to look whether metadata must be signed anew
 	within    time.Duration // how long before the end of its validity that is done
-	repo      publish.Archive
+	repo      *repository.Repository
 	settings  *repository.Settings
 
 	architectures []string      // of every codename
@@ -69,6 +65,8 @@ func (d *dist) run(ctx context.Context) (err error) {
 		group.Go(func() error { return serve(ctx, listener, d.output) })
 	}
 	group.Go(func() error { return d.control(ctx) })
+	group.Go(func() error { repo.Explain(ctx); return nil })
+	group.Go(func() error { repository.Key.Watch(ctx, d.Bot, d.options.Signer); return nil })
 	group.Go(func() error { d.refresh(ctx); return nil })
 	if d.hold > 0 {
 		if d.lockstep, err = newLockstep(d, d.Path("held", d.name), d.hold); err != nil {

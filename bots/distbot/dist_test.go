@@ -44,11 +44,11 @@ func newFixture(t *testing.T) *fixture {
 	f := &fixture{store: store, signer: newKey(t), dir: t.TempDir()}
 	s := settings("bookworm", "trixie")
 	b := &bot.Bot{Ports: bot.Ports{Store: store, Values: new(bottest.Values)}, Log: zerolog.Nop(), Settings: bot.Settings{State: t.TempDir()}}
-	if f.dist, err = new(options).open(t.Context(), b, s, repository.Open); err != nil {
+	if f.dist, err = new(options).open(t.Context(), b, s); err != nil {
 		t.Fatal(err)
 	}
 	f.trustKey(t, f.signer)
-	repo, err := repository.Open(t.Context(), f.options)
+	repo, err := f.settings.Open(t.Context(), f.Bot, f.options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -397,9 +397,10 @@ func TestBadStart(t *testing.T) {
 		if c.key != "" {
 			s.Keys = []string{c.key}
 		}
-		o := &options{trust: c.trust}
+		s.PackageKeys = c.trust
+		o := new(options)
 		b := &bot.Bot{Log: zerolog.Nop(), Settings: bot.Settings{State: t.TempDir()}}
-		if _, err := o.open(t.Context(), b, s, repository.Open); err == nil || bot.HintOf(err) == "" {
+		if _, err := o.open(t.Context(), b, s); err == nil || bot.HintOf(err) == "" {
 			t.Errorf("%v (%q), want an error with a hint", err, bot.HintOf(err))
 		}
 	}

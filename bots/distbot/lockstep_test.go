@@ -18,7 +18,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"foundry/bots/internal/bottest"
-	"foundry/bots/internal/repository"
 	"foundry/pkg/bot"
 	"foundry/pkg/bus"
 	"foundry/pkg/message"
@@ -48,12 +47,12 @@ func newLockstepBench(t *testing.T, limit time.Duration) *lockstepBench {
 	f.dist, err = o.open(t.Context(), &bot.Bot{
 		Ports: b.Ports, Log: zerolog.Nop(), Sealer: b.Sealer, Self: message.Bot{Name: "distbot", Instance: "distbot-1", Host: "test", Endpoint: "pub/distbot", Version: "1"},
 		Settings: bot.Settings{State: b.State, Watch: string(d.Watch), Publish: string(d.Publish)},
-	}, described, repository.Open)
+	}, described)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.trustKey(t, f.signer)
-	repo, err := repository.Open(t.Context(), f.options)
+	repo, err := f.settings.Open(t.Context(), f.Bot, f.options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,6 @@ import (
 
 // options are distbot's own flags, beside those that describe the repository.
 type options struct {
-	trust      string
 	serve      string
 	lockstep   time.Duration
 	keepFailed time.Duration
@@ -29,7 +28,6 @@ type options struct {
 const maxLockstep = message.MaxAge / 2
 
 func (o *options) declare(fs *pflag.FlagSet) {
-	fs.StringVar(&o.trust, "trust-packages", "", "keyring `file` of the keys that may sign packages (default: trust/packages.asc in the state folder)")
 	fs.StringVar(&o.serve, "serve", "", "`address` at which to serve the repository over http, such as :8080 or [::1]:8080 (default: not at all)")
 	fs.DurationVar(&o.lockstep, "lockstep", 0, "publish all architectures of a source package together, and wait at most so `long` for those that have neither come nor failed (default: publish each when it comes)")
 	fs.DurationVar(&o.keepFailed, "keep-failed", 14*24*time.Hour, "how long builds that were refused stay in failed/NAME in the state folder; 0 for not at all")
@@ -51,29 +49,24 @@ func (o *options) check() error {
 }
 
 // open opens the keys, and makes the repository known that is to be opened.
-func (o *options) open(ctx context.Context, b *bot.Bot, s *repository.Settings, openRepo opener) (*dist, error) {
+func (o *options) open(ctx context.Context, b *bot.Bot, s *repository.Settings) (*dist, error) {
+	if err := s.Resolve(b.Settings.State); err != nil {
+		return nil, err
+	}
 	d := &dist{
-		Bot: b, openRepo: openRepo, settings: s, name: s.Name, address: o.serve,
-		trust: o.trust, every: s.ValidFor / 8, within: s.ValidFor / 2,
-		architectures: s.Arches, hold: o.lockstep,
+		Bot: b, settings: s, name: s.Name, output: s.Output, address: o.serve, trust: s.PackageKeys,
+		every: s.ValidFor / 8, within: s.ValidFor / 2, architectures: s.Arches, hold: o.lockstep,
 	}
 	if o.keepFailed > 0 {
 		d.failed = &failed{dir: b.Path("failed", s.Name), age: o.keepFailed, bytes: maxFailed, store: b.Store, log: b.Log}
 	}
-	if d.trust == "" {
-		d.trust = b.Path("trust", "packages.asc")
-	}
 	if err := d.checkTrust(); err != nil {
 		return nil, err
 	}
-	err := s.Resolve(b.Settings.State)
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	if d.options, err = s.Options(ctx, b); err != nil {
 		return nil, err
 	}
-	d.output = d.options.Output
 	for _, suite := range d.options.Suites {
 		d.codenames = append(d.codenames, suite.Codename)
 	}

@@ -9,13 +9,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"foundry/pkg/publish"
+	"foundry/bots/internal/repository"
 )
 
 // wait opens the repository as soon as no other process has it open, and is a hot standby until then: shown
 // as such, with keys and bus open, and without taking messages. It returns nil when the bot is stopped
 // before.
-func (d *dist) wait(ctx context.Context) (publish.Archive, error) {
+func (d *dist) wait(ctx context.Context) (*repository.Repository, error) {
 	defer d.Standby()()
 	ctx, cancel := context.WithCancel(ctx)
 	opened := make(chan struct{})
@@ -30,7 +30,7 @@ func (d *dist) wait(ctx context.Context) (publish.Archive, error) {
 	defer watch.Wait()
 	defer close(opened)
 	defer cancel()
-	repo, err := d.openRepo(ctx, d.options)
+	repo, err := d.settings.Open(ctx, d.Bot, d.options)
 	if err != nil && ctx.Err() != nil {
 		return nil, nil
 	}

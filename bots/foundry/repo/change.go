@@ -181,19 +181,19 @@ func (e *Env) change(ctx context.Context, change publish.Change, o changing, que
 		if err != nil {
 			return a.explain(ctx, change, err)
 		}
-		if err := a.note(done); err != nil {
+		if err := a.follow(ctx, done); err != nil {
 			return err
 		}
 		return e.printChanged(done, "changed")
 	})
 }
 
-// note leaves word for the next distbot of what was done without one.
-func (a *archive) note(done []publish.Changed) error {
-	if !a.alone {
+// follow does what a distbot would after a change, and leaves word for the next one.
+func (a *archive) follow(ctx context.Context, done []publish.Changed) error {
+	if a.alone == nil {
 		return nil
 	}
-	return repository.NoteChanged(a.state, a.about.Name, done)
+	return errors.Join(repository.NoteChanged(a.state, a.about.Name, done), a.alone.ExplainOnce(ctx))
 }
 
 // agreed asks a person.
@@ -236,6 +236,9 @@ func (e *Env) printChanged(all []publish.Changed, verb string) error {
 		fmt.Fprintf(e.Out, "%s %s%s\n", c.Codename, verb, at)
 		if err := printChanges(e.Out, c.Added, c.Removed); err != nil {
 			return err
+		}
+		for _, p := range c.Kept {
+			fmt.Fprint(e.Out, bot.Printable(fmt.Sprintf("=  %s %s stays: packages that stay were built from it or with it\n", p.Package, p.Version)))
 		}
 	}
 	return nil

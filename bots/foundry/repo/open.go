@@ -24,7 +24,7 @@ import (
 type archive struct {
 	publish.Archive
 	about repoctl.About
-	alone bool // opened by this process, no distbot is running
+	alone *repository.Repository // the same, opened by this process; nil where a distbot is running
 	state string
 }
 
@@ -72,11 +72,14 @@ func (e *Env) open(ctx context.Context) (*archive, error) {
 	if e.Verbose == 0 {
 		log = log.Level(zerolog.WarnLevel)
 	}
-	options, err := settings.Options(ctx, &bot.Bot{Log: log, Settings: *e.Settings})
+	b := &bot.Bot{Log: log, Settings: *e.Settings}
+	options, err := settings.Options(ctx, b)
 	if err != nil {
 		return nil, err
 	}
-	return e.first(ctx, name, options)
+	return e.first(ctx, name, repository.About(options), func(ctx context.Context) (*repository.Repository, error) {
+		return settings.Open(ctx, b, options)
+	})
 }
 
 // checkOwner keeps root from leaving files in the repository that its distbot may not change.
@@ -98,16 +101,16 @@ func checkOwner(dir string) error {
 
 // first reaches the repository by the way that is there first: another process may have it open that listens
 // soon, or closes it.
-func (e *Env) first(ctx context.Context, name string, options publish.Options) (*archive, error) {
+func (e *Env) first(ctx context.Context, name string, about repoctl.About, open func(context.Context) (*repository.Repository, error)) (*archive, error) {
 	type outcome struct {
-		repo publish.Archive
+		repo *repository.Repository
 		err  error
 	}
 	opening, cancel := context.WithCancel(ctx)
 	defer cancel()
 	opened := make(chan outcome, 1)
 	go func() {
-		repo, err := repository.Open(opening, options)
+		repo, err := open(opening)
 		opened <- outcome{repo, err}
 	}()
 	tick := time.NewTicker(redial)
@@ -118,7 +121,7 @@ func (e *Env) first(ctx context.Context, name string, options publish.Options) (
 			if o.err != nil {
 				return nil, o.err
 			}
-			return &archive{Archive: o.repo, about: repository.About(options), alone: true, state: e.State}, nil
+			return &archive{Archive: o.repo, about: about, alone: o.repo, state: e.State}, nil
 		case <-tick.C:
 		}
 		client, err := e.dial(ctx, name)

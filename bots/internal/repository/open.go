@@ -12,7 +12,6 @@ import (
 	"foundry/bots/internal/repoctl"
 	"foundry/pkg/bot"
 	"foundry/pkg/publish"
-	"foundry/pkg/publish/aptly"
 	"foundry/pkg/trust"
 )
 
@@ -26,6 +25,12 @@ func (s *Settings) Resolve(state string) (err error) {
 	}
 	if s.Output, err = filepath.Abs(s.Output); err != nil {
 		return fmt.Errorf("find output folder: %w", err)
+	}
+	if s.PackageKeys == "" {
+		s.PackageKeys = filepath.Join(bot.TrustDir(state), "packages.asc")
+	}
+	if s.PackageKeys, err = filepath.Abs(s.PackageKeys); err != nil {
+		return fmt.Errorf("find trusted package keys: %w", err)
 	}
 	for _, list := range [][]string{s.Keys, s.NextKeys} {
 		for i, key := range list {
@@ -99,21 +104,6 @@ func (s *Settings) signedBy(suites []publish.Suite, signer trust.Signer) error {
 		}
 	}
 	return nil
-}
-
-// Open opens the repository; it waits while another process has it open.
-func Open(ctx context.Context, o publish.Options) (publish.Archive, error) {
-	repo, err := aptly.Open(ctx, o)
-	if err != nil {
-		return nil, bot.Hint(err, "--output belongs to the state folder that it was made with; give that, or an empty folder")
-	}
-	if archive, ok := publish.Repository(repo).(publish.Archive); ok {
-		return archive, nil
-	}
-	return struct {
-		publish.Repository
-		publish.History
-	}{repo, nil}, nil
 }
 
 // About describes the repository to those who reach it through this process.

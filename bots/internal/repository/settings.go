@@ -24,6 +24,7 @@ type Settings struct {
 	Arches      []string `json:"arch"`
 	Keys        []string `json:"gpg_key"`
 	NextKeys    []string `json:"next_key"` // files of public keys
+	PackageKeys string   `json:"trust_packages"`
 	Description string   `json:"description"`
 	Origin      string   `json:"origin"`
 	Label       string   `json:"label"`
@@ -63,6 +64,7 @@ func (s *Settings) Declare(fs *pflag.FlagSet) {
 	fs.StringVar(&s.URI, "uri", "", "`URI` under which clients reach the repository, for the .sources files in it")
 	fs.StringArrayVar(&s.Targets, "target", nil, "`place` that the repository is copied to after each publish, such as s3://BUCKET/PREFIX or rsync://HOST/MODULE (repeatable)")
 	fs.StringArrayVar(&s.NextKeys, "next-key", nil, "`file` of public keys that shall sign later: clients learn of them now, from the keyring package (repeatable)")
+	fs.StringVar(&s.PackageKeys, "trust-packages", "", "keyring `file` of the keys that may sign packages (default: trust/packages.asc in the state folder)")
 	fs.BoolVar(&s.NoKeyringPackage, "no-keyring-package", false, "do not build and publish the package NAME-archive-keyring")
 	fs.BoolVar(&s.KeyringSources, "keyring-sources", false, "let the keyring package bring /etc/apt/sources.list.d/NAME.sources (needs --uri; default: as an example in its documentation)")
 	s.declareSuites(fs)

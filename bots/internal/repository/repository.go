@@ -1,0 +1,102 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"foundry/pkg/bot"
+	"foundry/pkg/publish"
+	"foundry/pkg/publish/aptly"
+	"foundry/pkg/publish/describe"
+)
+
+// Repository is an open repository that is copied to its targets with each publish, and explains itself to who looks at
+// it.
+type Repository struct {
+	publish.Archive
+	describer *describe.Describer
+}
+
+var _ publish.Archive = (*Repository)(nil)
+
+// Open opens the repository; it waits while another process has it open. o is what Options has returned.
+func (s *Settings) Open(ctx context.Context, b *bot.Bot, o publish.Options) (*Repository, error) {
+	archive, err := open(ctx, o)
+	if err != nil {
+		return nil, bot.Hint(err, "--output belongs to the state folder that it was made with; give that, or an empty folder")
+	}
+	return &Repository{archive, describe.New(describe.Options{
+		Options: o, NextKeys: s.NextKeys, PackageKeys: s.PackageKeys, KeyringPackage: !s.NoKeyringPackage,
+		KeyringSources: s.KeyringSources, Note: b.NoteError,
+	}, archive)}, nil
+}
+
+func open(ctx context.Context, o publish.Options) (publish.Archive, error) {
+	repo, err := aptly.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if archive, ok := publish.Repository(repo).(publish.Archive); ok {
+		return archive, nil
+	}
+	return struct {
+		publish.Repository
+		publish.History
+	}{repo, noHistory{}}, nil
+}
+
+// Explain keeps what the repository says of itself current until ctx ends.
+func (r *Repository) Explain(ctx context.Context) { r.describer.Run(ctx) }
+
+// ExplainOnce brings what the repository says of itself up to date.
+func (r *Repository) ExplainOnce(ctx context.Context) error { return r.describer.Once(ctx) }
+
+// told says that the repository has changed, unless it has not.
+func (r *Repository) told(err error) error {
+	if err == nil {
+		r.describer.Published()
+	}
+	return err
+}
+
+// Include is that of publish.Repository.
+func (r *Repository) Include(ctx context.Context, upload publish.Upload) (publish.Publication, error) {
+	publication, err := r.Archive.Include(ctx, upload)
+	return publication, r.told(err)
+}
+
+// Change is that of publish.History.
+func (r *Repository) Change(ctx context.Context, change publish.Change) ([]publish.Changed, error) {
+	changed, err := r.Archive.Change(ctx, change)
+	return changed, r.told(err)
+}
+
+// Refresh is that of publish.Repository.
+func (r *Repository) Refresh(ctx context.Context, within time.Duration) error {
+	return r.told(r.Archive.Refresh(ctx, within))
+}
+
+// Resign is that of publish.History.
+func (r *Repository) Resign(ctx context.Context, codename string) error {
+	return r.told(r.Archive.Resign(ctx, codename))
+}
+
+// noHistory is that of an adapter without one.
+type noHistory struct{}
+
+var errNoHistory = errors.New("this repository keeps no history")
+
+func (noHistory) Snapshots(context.Context, string) ([]publish.Snapshot, error) {
+	return nil, errNoHistory
+}
+
+func (noHistory) Packages(context.Context, string, uint64) ([]publish.Listed, error) {
+	return nil, errNoHistory
+}
+
+func (noHistory) Change(context.Context, publish.Change) ([]publish.Changed, error) {
+	return nil, errNoHistory
+}
+
+func (noHistory) Resign(context.Context, string) error { return errNoHistory }
