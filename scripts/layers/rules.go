@@ -44,7 +44,7 @@ const adapters = 5
 var choosers = map[string][]string{
 	"bots/internal/wire": {"pkg/bus/jetstream", "pkg/artifact/objectstore", "pkg/artifact/folder", "pkg/artifact/s3"},
 	// An apt repository is opened by distbot, and by the herder when no distbot runs.
-	"bots/internal/repository": {"pkg/publish/aptly", "pkg/publish/target"},
+	"bots/internal/repository": {"pkg/publish/aptly", "pkg/publish/describe", "pkg/publish/target"},
 	// Tests of programs put a bus of their own under them.
 	"bots/internal/bottest": {"pkg/bus/jetstream"},
 	"bots/foundry":          {"pkg/bus/jetstream", "pkg/environment/podman"},
