@@ -2,7 +2,6 @@ package aptly
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -10,9 +9,8 @@ import (
 	"foundry/pkg/publish"
 )
 
-// maxBatch is how many uploads are published at once: enough to keep up, few enough that none
-// waits long.
-const maxBatch = 64
+// maxBatch is how many uploads are published at once: so many that only the memory they take counts.
+const maxBatch = 1000
 
 // request is one call of Include that waits for its turn.
 type request struct {
@@ -24,7 +22,7 @@ type request struct {
 }
 
 // Include puts the upload into its codename and publishes. Uploads that arrive while another is
-// being published are published together, since the cost lies in the size of the suite.
+// being published are published together.
 func (r *Repo) Include(ctx context.Context, upload publish.Upload) (publish.Publication, error) {
 	i := slices.IndexFunc(r.opts.Suites, func(s publish.Suite) bool { return s.Codename == upload.Codename })
 	if i < 0 {
@@ -42,7 +40,7 @@ func (r *Repo) Include(ctx context.Context, upload publish.Upload) (publish.Publ
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for !q.done {
-		r.settle(context.WithoutCancel(ctx), r.nextBatch())
+		r.settleAll(context.WithoutCancel(ctx), r.nextBatch())
 	}
 	return q.publication, q.err
 }
@@ -62,8 +60,8 @@ func (r *Repo) nextBatch() (batch []*request) {
 	return batch
 }
 
-// settle decides about the requests of a batch in their order and publishes what goes in.
-func (r *Repo) settle(ctx context.Context, batch []*request) {
+// settleAll decides about the requests of a batch in their order and publishes what goes in.
+func (r *Repo) settleAll(ctx context.Context, batch []*request) {
 	for len(batch) > 0 {
 		n, err := r.settleSome(ctx, batch)
 		if err != nil {
@@ -83,87 +81,62 @@ func (r *Repo) settle(ctx context.Context, batch []*request) {
 // there. It returns how many it has dealt with.
 func (r *Repo) settleSome(ctx context.Context, batch []*request) (n int, err error) {
 	defer recovered(&err)
+	first := batch[0].upload
 	if r.db == nil {
-		return 0, errors.New("include package: the repository is closed")
+		return 0, fmt.Errorf("include %s %s in %s: %w", first.Source, first.Version, first.Codename, errClosed)
 	}
-	s := r.suites[batch[0].upload.Codename]
-	draft := &suite{Suite: s.Suite, entries: s.entries, dropped: s.dropped}
-	claimed := map[string]string{}
-	var fresh []*candidate
+	s := r.suites[first.Codename]
+	j := newJudgement(s, false)
+	var uploads []publish.Upload
 	for _, q := range batch {
-		next, more, err := r.judge(draft, q.candidates)
-		if len(fresh) > 0 && (err != nil || conflict(claimed, more) || replaces(next, fresh)) {
+		mark := j.Mark()
+		fresh, err := r.judge(j, q.candidates)
+		if len(uploads) > 0 && (err != nil || j.conflicts(fresh) || j.Dropped(mark)) {
+			j.Revert(mark)
 			break
 		}
 		n++
 		if err != nil {
+			j.Revert(mark)
 			q.done, q.err = true, err
 			continue
 		}
-		draft.entries, fresh = next, append(fresh, more...)
-		claim(claimed, more)
+		j.accept(fresh)
+		if len(fresh) > 0 {
+			uploads = append(uploads, q.upload)
+		}
 	}
-	if err := r.admit(ctx, s, draft.entries, fresh); err != nil {
-		first := batch[0].upload
-		return 0, fmt.Errorf("include %s %s in %s: %w", first.Source, first.Version, first.Codename, err)
+	if p := j.plan(reason(uploads)); len(p.added)+len(p.dropped) > 0 {
+		p.uploads = uploads
+		if err := r.publish(ctx, s, p); err != nil {
+			return 0, fmt.Errorf("include %s %s in %s: %w", first.Source, first.Version, first.Codename, err)
+		}
 	}
 	for _, q := range batch[:n] {
 		if !q.done {
-			q.publication, q.err = r.publication(s, q.candidates), r.keepBuildinfo(s, q.upload)
+			q.publication, q.err = r.publication(s, q.candidates), r.keepBuildinfo(s, q.upload, true)
 			q.done = true
 		}
 	}
 	return n, nil
 }
 
-func claim(claimed map[string]string, fresh []*candidate) {
-	for _, c := range fresh {
-		for _, f := range c.files {
-			claimed[f.path] = f.sha256
-		}
+// reason says what a publish of uploads is for.
+func reason(uploads []publish.Upload) string {
+	if len(uploads) == 0 {
+		return ""
 	}
-}
-
-// conflict tells whether fresh packages have files whose place is claimed by others.
-func conflict(claimed map[string]string, fresh []*candidate) bool {
-	for _, c := range fresh {
-		for _, f := range c.files {
-			if sum, ok := claimed[f.path]; ok && sum != f.sha256 {
-				return true
-			}
-		}
+	text := "include " + uploads[0].Source + " " + uploads[0].Version
+	if len(uploads) > 1 {
+		text += fmt.Sprintf(" and %d more", len(uploads)-1)
 	}
-	return false
-}
-
-// replaces tells whether one of the fresh packages is not among the entries of next any more.
-func replaces(next []*entry, fresh []*candidate) bool {
-	there := map[*entry]bool{}
-	for _, e := range dropSources(slices.Clone(next)) {
-		there[e] = true
-	}
-	return slices.ContainsFunc(fresh, func(c *candidate) bool { return !there[c.entry] })
-}
-
-// admit imports fresh packages and publishes the suite with the entries next.
-func (r *Repo) admit(ctx context.Context, s *suite, next []*entry, fresh []*candidate) error {
-	if len(fresh) == 0 {
-		return nil
-	}
-	for _, c := range fresh {
-		if err := r.importFiles(c); err != nil {
-			return err
-		}
-	}
-	next = dropSources(slices.Clone(next))
-	slices.SortFunc(next, compareEntries)
-	return r.publish(ctx, s, next, fresh)
+	return text
 }
 
 func (r *Repo) publication(s *suite, candidates []*candidate) publish.Publication {
 	p := publish.Publication{Release: message.Digest(s.release.SHA256), Key: r.opts.Signer.Fingerprint()}
 	for _, c := range candidates {
-		p.Packages = append(p.Packages, c.published())
+		p.Packages = append(p.Packages, c.Published())
 	}
 	return p
 }

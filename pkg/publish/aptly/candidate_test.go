@@ -58,9 +58,9 @@ func FuzzReadDsc(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, file := range c.files {
-			if filepath.Dir(file.path) != "pool/main/h/hello" {
-				t.Fatalf("a file at %s", file.path)
+		for _, file := range c.Files {
+			if path := c.Path(file); filepath.Dir(path) != "pool/main/h/hello" {
+				t.Fatalf("a file at %s", path)
 			}
 		}
 	})
@@ -84,7 +84,7 @@ func FuzzControl(f *testing.F) {
 		if err != nil {
 			return
 		}
-		paragraph := string(c.paragraph)
+		paragraph := string(shown(c.Entry, c.text).Stanza)
 		if strings.Count(paragraph, "\n\n") != 1 || !strings.HasSuffix(paragraph, "\n\n") {
 			t.Fatalf("not one paragraph: %q", paragraph)
 		}

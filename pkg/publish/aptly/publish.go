@@ -2,211 +2,280 @@ package aptly
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
 	"time"
 
-	"github.com/aptly-dev/aptly/database"
+	"golang.org/x/sync/errgroup"
 
+	"foundry/pkg/publish"
+	"foundry/pkg/publish/aptly/catalog"
 	"foundry/pkg/publish/aptly/disk"
+	"foundry/pkg/publish/aptly/dists"
+	"foundry/pkg/publish/aptly/ledger"
 	"foundry/pkg/publish/aptly/metadata"
 )
 
-// publish makes the suite show the entries next, of which fresh are new.
-func (r *Repo) publish(ctx context.Context, s *suite, next []*entry, fresh []*candidate) error {
-	now := r.now().UTC()
-	after := &suite{Suite: s.Suite, entries: next, record: record{Serial: s.Serial + 1, Time: now, Setting: r.setting(s.Suite)}}
-	for _, e := range next {
-		after.Keys = append(after.Keys, e.key)
+// plan is what a publish changes.
+type plan struct {
+	reason         string
+	added, dropped []*catalog.Entry
+	fresh          map[string]*candidate // by ID: those of added that came as candidates
+	uploads        []publish.Upload      // that are published, whose .buildinfo files are kept
+	set            *metadata.Set         // with added and without dropped; nil if it is to be made
+}
+
+// generation is what a publish makes.
+type generation struct {
+	plan
+	now      time.Time
+	snapshot ledger.Snapshot
+	set      *metadata.Set
+	indexes  []metadata.Index
+	release  metadata.Release
+	texts    map[string]*ledger.Text // by ID, of added and dropped
+}
+
+// publish makes the suite show what it has, less what the plan drops, and what the plan adds.
+func (r *Repo) publish(ctx context.Context, s *suite, p plan) (err error) {
+	if s.unfinished {
+		if err := r.undo(s); err != nil {
+			return fmt.Errorf("remove what the publish before left: %w", err)
+		}
 	}
-	var err error
-	if after.dropped, err = r.commit(s, after, fresh); err != nil {
-		return fmt.Errorf("save packages: %w", err)
+	g := &generation{plan: p, now: r.now().UTC(), texts: map[string]*ledger.Text{}}
+	g.snapshot = ledger.Snapshot{
+		Serial: s.snapshot.Serial + 1, Time: g.now, Reason: p.reason, Setting: r.setting(s.Suite),
+		Added: len(p.added), Removed: len(p.dropped), Packages: s.list.Len() + len(p.added) - len(p.dropped),
 	}
-	if err := r.linkFiles(next, s.entries); err != nil {
-		return fmt.Errorf("link packages: %w", err)
+	s.unfinished = true
+	if err := r.make(ctx, s, g); err != nil {
+		return errors.Join(err, r.undo(s))
 	}
-	if err := r.generate(ctx, s, after, now); err != nil {
+	if err := disk.Sync(r.opts.Output, r.opts.Dir); err != nil {
+		return errors.Join(err, r.undo(s))
+	}
+	if err := s.folder.Switch(g.snapshot.Serial, s.Suite.Suite); err != nil {
+		if serial, _ := s.folder.Served(); serial != g.snapshot.Serial {
+			return errors.Join(fmt.Errorf("switch to serial %d: %w", g.snapshot.Serial, err), r.undo(s))
+		}
+		// Clients see it, though a power failure might still take it back.
+		r.settle(s, g)
+		return fmt.Errorf("switch to serial %d: %w", g.snapshot.Serial, err)
+	}
+	r.settle(s, g)
+	return nil
+}
+
+// make makes all of a generation. Nothing of it shows.
+func (r *Repo) make(ctx context.Context, s *suite, g *generation) error {
+	if err := r.intend(s, g); err != nil {
+		return fmt.Errorf("note what is to come: %w", err)
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { return r.bring(s, g) })
+	group.Go(func() (err error) {
+		if g.set, err = r.draw(s, g); err == nil {
+			g.indexes, err = g.set.Build(groupCtx)
+		}
+		if err != nil {
+			return fmt.Errorf("make indexes: %w", err)
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if err := r.write(ctx, s, g); err != nil {
 		return fmt.Errorf("write metadata: %w", err)
 	}
-	if err := r.switchTo(after); err != nil {
-		return fmt.Errorf("switch to serial %d: %w", after.Serial, err)
+	if err := r.commit(s, g); err != nil {
+		return fmt.Errorf("save packages: %w", err)
 	}
-	for _, e := range next {
-		r.remember(after.Component+" "+e.key, e)
-	}
-	previous := s.Serial
-	*s = *after
-	r.forget(s, previous)
 	return nil
+}
+
+// intend notes the files that the publish is about to make.
+func (r *Repo) intend(s *suite, g *generation) error {
+	intent := ledger.Intent{Serial: g.snapshot.Serial}
+	for _, e := range g.added {
+		served, pooled := r.stock.Missing(e)
+		intent.Served, intent.Pooled = append(intent.Served, served...), append(intent.Pooled, pooled...)
+		intent.Keys = append(intent.Keys, e.Key)
+	}
+	for _, u := range g.uploads {
+		for _, file := range u.Buildinfo {
+			if path := r.buildinfo(s, u, file); !r.has(path) {
+				intent.Served = append(intent.Served, path)
+			}
+		}
+	}
+	if len(intent.Served)+len(intent.Pooled)+len(intent.Keys) == 0 {
+		return nil
+	}
+	r.step("intend")
+	return r.ledger.Intend(s.Codename, intent)
+}
+
+// bring puts the files of added packages into the pool and below the output folder.
+func (r *Repo) bring(s *suite, g *generation) error {
+	for _, e := range g.added {
+		if c := g.fresh[e.ID()]; c != nil && c.pkg != nil {
+			if err := r.stock.Import(e, c.pkg.Sources, c.owned); err != nil {
+				return fmt.Errorf("import packages: %w", err)
+			}
+		}
+		if err := r.stock.Link(e); err != nil {
+			return fmt.Errorf("link packages: %w", err)
+		}
+	}
+	for _, u := range g.uploads {
+		if err := r.keepBuildinfo(s, u, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// draw returns the indexes as they are to be.
+func (r *Repo) draw(s *suite, g *generation) (*metadata.Set, error) {
+	if g.plan.set != nil {
+		return g.plan.set, nil
+	}
+	add, err := r.show(g, g.added)
+	if err != nil {
+		return nil, err
+	}
+	drop, err := r.show(g, g.dropped)
+	if err != nil {
+		return nil, err
+	}
+	return s.set.With(add, drop)
+}
+
+func (r *Repo) show(g *generation, list []*catalog.Entry) ([]metadata.Package, error) {
+	packages := make([]metadata.Package, 0, len(list))
+	for _, e := range list {
+		var text *ledger.Text
+		if c := g.fresh[e.ID()]; c != nil && c.text != nil {
+			text = c.text
+		} else {
+			var err error
+			if _, text, err = r.ledger.Shown(e.Key); err != nil {
+				return nil, err
+			}
+		}
+		packages = append(packages, shown(e, text))
+	}
+	return packages, nil
+}
+
+// write writes index files and Release files. Signing takes its time with a smartcard, so the files are
+// written meanwhile.
+func (r *Repo) write(ctx context.Context, s *suite, g *generation) error {
+	g.release.Follow(s.release, g.now, r.opts.ValidFor)
+	g.release.Files = make(map[string]metadata.File, len(g.indexes))
+	for _, i := range g.indexes {
+		g.release.Files[i.Path] = metadata.File{Size: i.Size, SHA256: i.SHA256}
+	}
+	text := g.release.Text(s.Suite)
+	g.release.SHA256 = metadata.Digest(text)
+	g.snapshot.Release = g.release.SHA256
+	group, groupCtx := errgroup.WithContext(ctx)
+	var signed dists.Signed
+	group.Go(func() (err error) { signed, err = dists.Sign(groupCtx, r.opts.Signer, text); return err })
+	group.Go(func() error { return s.folder.Write(g.snapshot.Serial, g.indexes, s.release) })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return s.folder.WriteRelease(g.snapshot.Serial, signed, g.release.Modified)
 }
 
 // commit saves fresh packages and the list under its new serial, which counts only once the link
 // has been switched.
-func (r *Repo) commit(s, after *suite, fresh []*candidate) (dropped map[string]time.Time, err error) {
+func (r *Repo) commit(s *suite, g *generation) error {
 	r.step("commit")
-	tx, err := r.db.OpenTransaction()
+	tx, err := r.ledger.Begin()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer tx.Discard()
-	for _, c := range fresh {
-		if err := r.pkgs.UpdateInTransaction(c.pkg, tx); err != nil {
-			return nil, err
-		}
-	}
-	text, err := json.Marshal(after.record)
-	if err != nil {
-		return nil, err
-	}
-	if err := tx.Put(recordKey(s.Codename, after.Serial), text); err != nil {
-		return nil, err
-	}
-	dropped = maps.Clone(s.dropped)
-	stays := map[string]bool{}
-	for _, key := range after.Keys {
-		stays[key] = true
-		delete(dropped, key)
-	}
-	for _, key := range s.Keys {
-		if !stays[key] {
-			dropped[key] = after.Time
-			err = errors.Join(err, tx.Put(droppedKey(s.Codename, key), strconv.AppendInt(nil, after.Time.Unix(), 10)))
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return dropped, tx.Commit()
-}
-
-// linkFiles puts the files of entries that were not there before below the output folder.
-func (r *Repo) linkFiles(next, before []*entry) error {
-	old := map[*entry]bool{}
-	for _, e := range before {
-		old[e] = true
-	}
-	for _, e := range next {
-		if old[e] {
+	serial := g.snapshot.Serial
+	added, dropped := make([]string, 0, len(g.added)), make([]string, 0, len(g.dropped))
+	for _, e := range g.added {
+		added = append(added, e.ID())
+		c := g.fresh[e.ID()]
+		if c == nil {
 			continue
 		}
-		for _, f := range e.files {
-			target := filepath.Join(r.opts.Output, f.path)
-			if r.paths[f.path] == f.sha256 {
-				if info, err := os.Stat(target); err == nil && info.Size() == f.size {
-					continue
-				}
-			}
-			r.step("link " + f.path)
-			if err := disk.Place(r.pool.FullPath(f.pool), target); err != nil {
-				return err
-			}
+		if c.pkg != nil {
+			err = r.pkgs.UpdateInTransaction(c.pkg.Package, tx)
 		}
-	}
-	return nil
-}
-
-// generate writes the generation after, whole, beside the one that is served.
-func (r *Repo) generate(ctx context.Context, s, after *suite, now time.Time) error {
-	after.release.Follow(s.release, now, r.opts.ValidFor)
-	fresh, listed, err := metadata.Indexes(ctx, after.Suite, after.shown(), s.release)
-	if err != nil {
-		return err
-	}
-	after.release.Files = listed
-	dir := r.generation(after.Codename, after.Serial)
-	if err := os.RemoveAll(dir); err != nil {
-		return err
-	}
-	if err := r.writeByHash(after.Codename, fresh); err != nil {
-		return err
-	}
-	for _, name := range slices.Sorted(maps.Keys(listed)) {
-		if err := r.listIndex(after, dir, name); err != nil {
+		if c.text != nil {
+			err = errors.Join(err, tx.Show(e, c.text))
+		}
+		if c.built != "" {
+			err = errors.Join(err, tx.Had(s.Codename, identity(e), c.built, e.ID(), serial))
+		}
+		if err != nil {
 			return err
 		}
 	}
-	text := after.release.Text(after.Suite)
-	after.release.SHA256 = metadata.Digest(text)
-	if err := r.sign(ctx, dir, text, after.release.Modified); err != nil {
+	for _, e := range g.dropped {
+		dropped = append(dropped, e.ID())
+		if err := tx.Left(s.Codename, e.ID(), ledger.Gone{Serial: serial}); err != nil {
+			return err
+		}
+	}
+	g.snapshot, err = tx.Snapshot(s.Codename, g.snapshot, s.snapshot, added, dropped, func() []string { return ids(s, g) })
+	if err != nil {
 		return err
 	}
-	return r.keepByHash(s, listed, now)
+	return tx.Commit()
 }
 
-// shown is what the indexes show of the suite.
-func (s *suite) shown() []metadata.Package {
-	list := make([]metadata.Package, len(s.entries))
-	for i, e := range s.entries {
-		list[i] = metadata.Package{Architecture: e.arch, Udeb: e.udeb, Paragraph: e.paragraph}
+// ids are those of all packages after the publish.
+func ids(s *suite, g *generation) []string {
+	without := make(map[string]bool, len(g.dropped))
+	for _, e := range g.dropped {
+		without[e.ID()] = true
+	}
+	list := make([]string, 0, g.snapshot.Packages)
+	for e := range s.list.All() {
+		if !without[e.ID()] {
+			list = append(list, e.ID())
+		}
+	}
+	for _, e := range g.added {
+		list = append(list, e.ID())
 	}
 	return list
 }
 
-// listIndex gives an index file its plain name in the generation dir. Its by-hash name is there.
-func (r *Repo) listIndex(s *suite, dir, name string) error {
-	r.step("index " + name)
-	target := filepath.Join(dir, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-		return err
+// settle takes note that the generation is what clients see, and removes what that makes superfluous. What
+// cannot be removed now is by the next Open.
+func (r *Repo) settle(s *suite, g *generation) {
+	previous, before := s.snapshot.Serial, s.release
+	for _, e := range g.dropped {
+		s.gone[e.ID()] = ledger.Gone{Serial: g.snapshot.Serial}
 	}
-	byHash := filepath.Join(filepath.Dir(target), "by-hash")
-	shared := filepath.Join(filepath.Dir(dir), "by-hash", filepath.Dir(filepath.FromSlash(name)))
-	relative, err := filepath.Rel(filepath.Dir(target), shared)
-	if err != nil {
-		return err
+	for _, e := range g.added {
+		if _, back := s.gone[e.ID()]; back {
+			delete(s.gone, e.ID())
+		} else {
+			r.stock.Hold(e)
+		}
 	}
-	if err := os.Symlink(relative, byHash); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	return disk.Place(filepath.Join(shared, "SHA256", s.release.Files[name].SHA256), target)
-}
-
-// switchTo makes the generation the one that is served. This is the moment at which it counts.
-func (r *Repo) switchTo(s *suite) error {
-	if err := disk.SyncFolder(r.generation(s.Codename, s.Serial)); err != nil {
-		return err
-	}
-	r.step("switch")
-	target := filepath.Join("."+s.Codename, strconv.FormatUint(s.Serial, 10))
-	if err := disk.Point(r.link(s.Codename), target); err != nil {
-		return err
-	}
-	r.step("switched")
-	if err := disk.SyncFolder(filepath.Join(r.opts.Output, "dists")); err != nil {
-		return err
-	}
-	if s.Suite.Suite == "" || s.Suite.Suite == s.Codename {
-		return nil
-	}
-	return disk.Point(r.link(s.Suite.Suite), s.Codename)
-}
-
-// forget removes generations and records that are no longer kept: of generations the one before
-// stays, for clients that are reading it. What cannot be removed now is by the next sweep.
-func (r *Repo) forget(s *suite, previous uint64) {
-	err := r.removeGenerations(s, previous)
-	if s.Serial > keepRecords {
-		err = errors.Join(err, r.db.Delete(recordKey(s.Codename, s.Serial-keepRecords)))
-	}
+	s.list.Apply(g.added, g.dropped)
+	s.set, s.release, s.snapshot = g.set, g.release, g.snapshot
+	s.stale, s.unfinished = false, false
+	err := errors.Join(
+		r.ledger.Settled(s.Codename),
+		s.folder.Listed(g.now, r.opts.KeepIndexes, s.release.Files, before.Files),
+		s.folder.Forget(s.snapshot.Serial, previous), // clients may still be reading the one before
+		r.prune(s, g.now),
+	)
 	if err != nil {
 		r.opts.Log.Warn().Err(err).Str("codename", s.Codename).Msg("old metadata is left behind")
 	}
-}
-
-func (r *Repo) readRecord(codename string, serial uint64) (old record, err error) {
-	text, err := r.db.Get(recordKey(codename, serial))
-	if errors.Is(err, database.ErrNotFound) {
-		return old, fmt.Errorf("the list of publish %d is no longer kept", serial)
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &old)
-	}
-	return old, err
 }

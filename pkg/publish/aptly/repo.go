@@ -11,36 +11,34 @@ import (
 	"time"
 
 	"github.com/aptly-dev/aptly/database"
-	"github.com/aptly-dev/aptly/database/goleveldb"
 	"github.com/aptly-dev/aptly/deb"
-	"github.com/aptly-dev/aptly/files"
 
 	"foundry/pkg/publish"
 	"foundry/pkg/publish/aptly/disk"
+	"foundry/pkg/publish/aptly/ledger"
+	"foundry/pkg/publish/aptly/stock"
 )
 
-// Repo is a repository on disk. It implements publish.Repository.
+// Repo is a repository on disk. It implements publish.Archive.
 type Repo struct {
 	opts   publish.Options
 	unlock func()
 	db     database.Storage
 	pkgs   *deb.PackageCollection
-	sums   *deb.ChecksumCollection
-	pool   *files.PackagePool
+	ledger *ledger.Ledger
 
 	queued sync.Mutex
 	queue  []*request
 
-	mu      sync.Mutex // held by whoever changes what follows
-	suites  map[string]*suite
-	entries map[string]*entry // by component and package key
-	paths   map[string]string // SHA-256 of each file below Output that a known package has
+	mu     sync.Mutex // held by whoever changes what follows
+	suites map[string]*suite
+	stock  *stock.Stock
 
 	now  func() time.Time
 	step func(name string) // called before each change on disk; tests end the process there
 }
 
-var _ publish.Repository = (*Repo)(nil)
+var _ publish.Archive = (*Repo)(nil)
 
 // Open opens the repository, made if it is new, and waits while another process has it open. What
 // a killed process left unfinished is removed, and suites whose description, architectures or key
@@ -57,10 +55,8 @@ func open(ctx context.Context, opts publish.Options, now func() time.Time, step 
 	if _, err := exec.LookPath("xz"); err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", opts.Archive, missingError{"xz", "xz-utils"})
 	}
-	r := &Repo{
-		opts: opts, now: now, step: step,
-		suites: map[string]*suite{}, entries: map[string]*entry{}, paths: map[string]string{},
-	}
+	r := &Repo{opts: opts, now: now, step: step, suites: map[string]*suite{}}
+	r.stock = stock.New(filepath.Join(opts.Dir, "pool"), opts.Output, func(name string) { r.step(name) })
 	if err := r.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open repository %s: %w", opts.Archive, err), r.Close())
 	}
@@ -77,14 +73,21 @@ func (r *Repo) open(ctx context.Context) (err error) {
 	if r.unlock, err = disk.Lock(ctx, filepath.Join(r.opts.Dir, "lock"), r.opts.Log); err != nil {
 		return err
 	}
-	if r.db, err = openDatabase(filepath.Join(r.opts.Dir, "db")); err != nil {
+	if r.db, err = ledger.Open(filepath.Join(r.opts.Dir, "db")); err != nil {
 		return err
 	}
-	r.pkgs, r.sums = deb.NewPackageCollection(r.db), deb.NewChecksumCollection(r.db)
-	r.pool = files.NewPackagePool(filepath.Join(r.opts.Dir, "pool"), false)
+	r.pkgs, r.ledger = deb.NewPackageCollection(r.db), ledger.New(r.db)
 	for _, s := range r.opts.Suites {
 		if err := r.load(s); err != nil {
 			return fmt.Errorf("load suite %s: %w", s.Codename, err)
+		}
+	}
+	if err := r.holdOthers(); err != nil {
+		return err
+	}
+	for _, s := range r.suites {
+		if err := r.undo(s); err != nil {
+			return fmt.Errorf("repair suite %s: %w", s.Codename, err)
 		}
 	}
 	if err := r.sweep(); err != nil {
@@ -96,21 +99,6 @@ func (r *Repo) open(ctx context.Context) (err error) {
 		}
 	}
 	return r.export()
-}
-
-// openDatabase opens the database, and repairs it first where a power failure has damaged it.
-func openDatabase(path string) (database.Storage, error) {
-	db, err := goleveldb.NewOpenDB(path)
-	if err == nil {
-		return db, nil
-	}
-	if goleveldb.RecoverDB(path) != nil {
-		return nil, fmt.Errorf("open database: %w", err)
-	}
-	if db, err = goleveldb.NewOpenDB(path); err != nil {
-		return nil, fmt.Errorf("open repaired database: %w", err)
-	}
-	return db, nil
 }
 
 // Close releases the repository to other processes.
@@ -127,6 +115,18 @@ func (r *Repo) Close() (err error) {
 	}
 	return err
 }
+
+// use locks the repository for a call that changes it or reads what changes.
+func (r *Repo) use() (done func(), err error) {
+	r.mu.Lock()
+	if r.db == nil {
+		r.mu.Unlock()
+		return nil, errClosed
+	}
+	return r.mu.Unlock, nil
+}
+
+var errClosed = errors.New("the repository is closed")
 
 // missingError says that a program is not installed.
 type missingError struct{ program, debianPackage string }

@@ -1,20 +1,37 @@
 package aptly
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/aptly-dev/aptly/files"
 
 	"foundry/pkg/publish"
 	"foundry/pkg/publish/publishtest"
 )
 
-// TestRetention keeps dropped packages for a while, and the lists of the last publishes.
+const keptSnapshots = 3
+
+// pooled returns the names of the files in aptly's pool.
+func (b *bench) pooled(t *testing.T) []string {
+	t.Helper()
+	list, err := files.NewPackagePool(filepath.Join(b.opts.Dir, "pool"), false).FilepathList(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// TestRetention keeps packages of kept snapshots, and from then on for a while.
 func TestRetention(t *testing.T) {
 	b := newBench(t)
+	b.opts.Snapshots = keptSnapshots
+	b.reopen(t)
 	b.include(t, "hello", "1.0-1")
 	b.include(t, "hello", "2.0-1")
 	old, orig := "pool/main/h/hello/hello_1.0-1_amd64.deb", "pool/main/h/hello/hello_2.0.orig.tar.xz"
-	for range keepRecords { // so that no list has the old version any more
+	for range keptSnapshots { // so that no list has the old version any more
 		if err := b.Refresh(t.Context(), 10*365*24*time.Hour); err != nil {
 			t.Fatal(err)
 		}
@@ -31,9 +48,8 @@ func TestRetention(t *testing.T) {
 	if b.has(old) || !b.has(orig) {
 		t.Errorf("old there: %t, new there: %t", b.has(old), b.has(orig))
 	}
-	pooled, err := b.pool.FilepathList(nil)
-	if err != nil || len(pooled) != 4 {
-		t.Errorf("%v in the pool (%v), want the 4 files of one version", pooled, err)
+	if pooled := b.pooled(t); len(pooled) != 4 {
+		t.Errorf("%v in the pool, want the 4 files of one version", pooled)
 	}
 	b.shows(t, "hello 2.0-1")
 	b.reopen(t)
@@ -45,6 +61,8 @@ func TestRetention(t *testing.T) {
 // another revision, or another codename, has it, and goes with the last.
 func TestRetentionOfShared(t *testing.T) {
 	b := newBench(t)
+	b.opts.Snapshots = keptSnapshots
+	b.reopen(t)
 	more := []string{"orig-docs.tar.gz", "orig.tar.xz.asc"}
 	include := func(version, codename string) {
 		t.Helper()
@@ -65,7 +83,7 @@ func TestRetentionOfShared(t *testing.T) {
 	}
 	pass := func() {
 		t.Helper()
-		for range keepRecords {
+		for range keptSnapshots {
 			if err := b.Refresh(t.Context(), 10*365*24*time.Hour); err != nil {
 				t.Fatal(err)
 			}
@@ -79,8 +97,8 @@ func TestRetentionOfShared(t *testing.T) {
 	pass()
 	there(false, "hello_1.0-1.dsc", "hello_1.0-1.debian.tar.xz", "hello_1.0-1_amd64.deb")
 	there(true, append(shared, "hello_1.0-2.dsc")...)
-	if pooled, err := b.pool.FilepathList(nil); err != nil || len(pooled) != 6 {
-		t.Errorf("%v in the pool (%v), want the 6 files of one revision", pooled, err)
+	if pooled := b.pooled(t); len(pooled) != 6 {
+		t.Errorf("%v in the pool, want the 6 files of one revision", pooled)
 	}
 	include("1.0-2", "beta")
 	include("1.0-3", "alpha")
@@ -100,7 +118,7 @@ func TestByHashExpires(t *testing.T) {
 	path := "dists/alpha/main/binary-amd64/by-hash/SHA256/" + b.suites["alpha"].release.Files["main/binary-amd64/Packages.xz"].SHA256
 	b.clock = b.clock.Add(5 * 24 * time.Hour)
 	b.include(t, "hello", "1.0-2")
-	b.clock = b.clock.Add(keepIndexes - time.Minute)
+	b.clock = b.clock.Add(publish.DefaultKeepIndexes - time.Minute)
 	b.include(t, "hello", "1.0-3")
 	if !b.has(path) {
 		t.Error("an index file that was listed a day ago is gone")

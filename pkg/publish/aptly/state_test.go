@@ -113,7 +113,7 @@ func TestBatch(t *testing.T) {
 		batch = append(batch, &request{upload: u, candidates: candidates})
 	}
 	b.mu.Lock()
-	b.settle(t.Context(), batch)
+	b.settleAll(t.Context(), batch)
 	b.mu.Unlock()
 	for i, q := range batch {
 		if !q.done || (q.err != nil) != (i == 3) {
@@ -221,29 +221,6 @@ func TestComponentChanges(t *testing.T) {
 	}
 	if !b.has("pool/contrib/h/hello/hello_1.0-1_amd64.deb") || !b.has("pool/contrib/h/hello/hello_1.0.orig.tar.xz") {
 		t.Error("packages are not in the other component's pool")
-	}
-}
-
-func TestRollback(t *testing.T) {
-	b := newBench(t)
-	b.include(t, "hello", "1.0-1")
-	b.include(t, "hello", "1.0-2")
-	b.include(t, "other", "1.0-1")
-	if err := b.Rollback(t.Context(), "alpha", 2); err != nil {
-		t.Fatal(err)
-	}
-	b.shows(t, "hello 1.0-1")
-	b.reopen(t)
-	b.shows(t, "hello 1.0-1")
-	b.include(t, "hello", "1.0-2")
-	b.shows(t, "hello 1.0-2")
-	for _, back := range []uint64{0, 6, 99} {
-		if err := b.Rollback(t.Context(), "alpha", back); err == nil {
-			t.Errorf("rolled back by %d", back)
-		}
-	}
-	if err := b.Rollback(t.Context(), "gamma", 1); err == nil {
-		t.Error("rolled back a codename that is not there")
 	}
 }
 

@@ -1,42 +1,45 @@
 package aptly
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"time"
+	"slices"
 
 	"foundry/pkg/publish"
+	"foundry/pkg/publish/aptly/catalog"
+	"foundry/pkg/publish/aptly/dists"
+	"foundry/pkg/publish/aptly/ledger"
 	"foundry/pkg/publish/aptly/metadata"
+	"foundry/pkg/publish/index"
 )
 
-// keepRecords is how many lists of a suite are kept, so that as many publishes can be rolled back.
-const keepRecords = 20
-
-// suite is what is known of one codename. Its fields are those of the generation that is served.
+// suite is what is known of one codename, as the generation that is served has it.
 type suite struct {
 	publish.Suite
-	record
-	entries []*entry             // sorted as in the indexes
-	dropped map[string]time.Time // package keys that were in the suite before, and until when
-	release metadata.Release     // of the generation
+	folder   *dists.Folder
+	snapshot ledger.Snapshot
+	oldest   uint64 // serial of the oldest snapshot that is kept
+	list     catalog.List
+	set      *metadata.Set
+	release  metadata.Release
+	gone     map[string]ledger.Gone // packages that have left it, by ID
+	// stale says that what is served is not what it should be, unfinished that the publish after it did
+	// not come to its end.
+	stale, unfinished bool
+	moves             []move // to other components, of packages that the snapshot has
 }
 
-// record says what a generation holds. It is kept in the database under codename and serial.
-type record struct {
-	Serial  uint64    `json:"serial"`
-	Time    time.Time `json:"time"` // when it was published
-	Keys    []string  `json:"keys"` // of aptly's package database
-	Setting string    `json:"setting"`
-}
+type move struct{ from, to *catalog.Entry }
 
 // setting is all but packages and dates that shows in the metadata; when it changes the suite is
 // published anew.
 func (r *Repo) setting(s publish.Suite) string {
+	s.AllowDowngrade, s.Keep = false, 0
 	text, err := json.Marshal(struct {
 		publish.Suite
 		Key string
@@ -47,109 +50,185 @@ func (r *Repo) setting(s publish.Suite) string {
 	return string(text)
 }
 
-// recordPrefix begins the database keys of records; none of aptly's keys begins so.
-const recordPrefix = "foundry record "
-
-func recordKey(codename string, serial uint64) []byte {
-	return fmt.Appendf(nil, "%s%s %020d", recordPrefix, codename, serial)
-}
-
-func droppedKey(codename, key string) []byte {
-	return fmt.Appendf(nil, "foundry dropped %s %s", codename, key)
-}
-
 // load reads the state of the generation that is served. Where the served folder has lost it, the
 // newest list in the database is taken, and renew will publish that.
-func (r *Repo) load(option publish.Suite) error {
-	s := &suite{Suite: option, dropped: map[string]time.Time{}}
+func (r *Repo) load(option publish.Suite) (err error) {
+	s := &suite{Suite: option, set: metadata.New(option)}
 	r.suites[s.Codename] = s
-	serial, err := r.served(s.Codename)
+	if s.folder, err = dists.New(filepath.Join(r.opts.Output, "dists"), s.Codename, func(name string) { r.step(name) }); err != nil {
+		return err
+	}
+	serial, err := s.folder.Served()
 	if err != nil {
 		return err
 	}
-	lost := serial == 0
-	if lost {
-		if serial, err = r.lastRecord(s.Codename); err != nil || serial == 0 {
+	kept, err := r.ledger.Snapshots(s.Codename)
+	if err != nil {
+		return err
+	}
+	if s.gone, err = r.ledger.Gone(s.Codename); err != nil {
+		return err
+	}
+	switch {
+	case serial > 0:
+		i := slices.IndexFunc(kept, func(k ledger.Snapshot) bool { return k.Serial == serial })
+		if i < 0 {
+			return fmt.Errorf("%s shows publish %d, and %s does not know it: the two folders do not belong together", s.folder.Link(), serial, r.opts.Dir)
+		}
+		s.snapshot, s.oldest = kept[i], kept[0].Serial
+	case len(kept) > 0:
+		s.snapshot, s.oldest, s.stale = kept[len(kept)-1], kept[0].Serial, true
+	default:
+		s.oldest, s.stale = 1, true
+		return nil
+	}
+	if err := r.loadPackages(s); err != nil {
+		return err
+	}
+	s.stale = s.stale || s.snapshot.Setting != r.setting(s.Suite)
+	if serial == 0 {
+		return nil
+	}
+	if s.release, err = metadata.Read(filepath.Join(s.folder.Generation(serial), "Release")); err != nil {
+		r.opts.Log.Warn().Err(err).Str("codename", s.Codename).Msg("published metadata is damaged: publishing anew")
+		s.release, s.stale = metadata.Release{}, true
+		return nil
+	}
+	r.adopt(s)
+	return nil
+}
+
+// loadPackages reads the packages of the snapshot, and those that have left and are kept still.
+func (r *Repo) loadPackages(s *suite) error {
+	ids, err := r.ledger.List(s.Codename, s.snapshot)
+	if err != nil {
+		return err
+	}
+	changed := s.snapshot.Setting != r.setting(s.Suite)
+	added, packages := make([]*catalog.Entry, 0, len(ids)), make([]metadata.Package, 0, len(ids))
+	for id := range ids {
+		delete(s.gone, id)
+		component, key := catalog.SplitID(id)
+		e, t, err := r.ledger.Shown(key)
+		if err != nil {
+			return err
+		}
+		e = e.In(component)
+		r.stock.Hold(e)
+		to := e
+		if changed {
+			to = e.In(served(s.Suite, e))
+		}
+		if to != e {
+			s.moves = append(s.moves, move{e, to})
+		}
+		added, packages = append(added, e), append(packages, shown(to, t))
+	}
+	s.list.Apply(added, nil)
+	for id := range s.gone {
+		if err := r.hold(id); errors.Is(err, ledger.ErrUnknown) {
+			delete(s.gone, id)
+		} else if err != nil {
 			return err
 		}
 	}
-	if s.record, err = r.readRecord(s.Codename, serial); err != nil {
-		return fmt.Errorf("%s shows publish %d, and %s does not know it: the two folders do not belong together: %w",
-			r.link(s.Codename), serial, r.opts.Dir, err)
-	}
-	if s.entries, err = r.resolve(s, s.Keys); err != nil {
+	s.set, err = s.set.With(packages, nil)
+	return err
+}
+
+// hold counts one more holder of the package with that ID.
+func (r *Repo) hold(id string) error {
+	e, err := r.entry(id)
+	if err != nil {
 		return err
 	}
-	if err := r.loadDropped(s); err != nil || lost {
-		s.Setting = ""
-		return err
+	r.stock.Hold(e)
+	return nil
+}
+
+// entry returns the package with that ID.
+func (r *Repo) entry(id string) (*catalog.Entry, error) {
+	if e := r.stock.Entry(id); e != nil {
+		return e, nil
 	}
-	if s.release, err = metadata.Read(filepath.Join(r.generation(s.Codename, serial), "Release")); err != nil {
-		r.opts.Log.Warn().Err(err).Str("codename", s.Codename).Msg("published metadata is damaged: publishing anew")
-		s.release, s.Setting = metadata.Release{}, ""
+	component, key := catalog.SplitID(id)
+	e, _, err := r.ledger.Shown(key)
+	if err != nil {
+		return nil, err
+	}
+	return e.In(component), nil
+}
+
+// holdOthers holds the packages of codenames that are not among the options, which may come back.
+func (r *Repo) holdOthers() error {
+	for _, codename := range r.ledger.Codenames() {
+		if r.suites[codename] != nil {
+			continue
+		}
+		kept, err := r.ledger.Snapshots(codename)
+		if err != nil {
+			return err
+		}
+		ids, err := r.ledger.List(codename, kept[len(kept)-1])
+		if err != nil {
+			return fmt.Errorf("load suite %s: %w", codename, err)
+		}
+		gone, err := r.ledger.Gone(codename)
+		if err != nil {
+			return err
+		}
+		for id := range gone {
+			ids[id] = true
+		}
+		for id := range ids {
+			if err := r.hold(id); err != nil && !errors.Is(err, ledger.ErrUnknown) {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
-// lastRecord returns the highest serial of which there is a list, or 0.
-func (r *Repo) lastRecord(codename string) (last uint64, err error) {
-	prefix := recordPrefix + codename + " "
-	for _, key := range r.db.KeysByPrefix([]byte(prefix)) {
-		serial, err := strconv.ParseUint(strings.TrimPrefix(string(key), prefix), 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("decode %s: %w", key, err)
-		}
-		last = max(last, serial)
-	}
-	return last, nil
-}
-
-func (r *Repo) loadDropped(s *suite) error {
-	prefix := droppedKey(s.Codename, "")
-	return r.db.ProcessByPrefix(prefix, func(key, value []byte) error {
-		seconds, err := strconv.ParseInt(string(value), 10, 64)
-		if err != nil {
-			return fmt.Errorf("decode %s: %w", key, err)
-		}
-		s.dropped[string(key[len(prefix):])] = time.Unix(seconds, 0)
+// renew publishes the suite where it has never been, or where its setting has changed.
+func (r *Repo) renew(ctx context.Context, s *suite) error {
+	if !s.stale {
 		return nil
-	})
-}
-
-// resolve returns the entries of package keys.
-func (r *Repo) resolve(s *suite, keys []string) ([]*entry, error) {
-	list := make([]*entry, 0, len(keys))
-	for _, key := range keys {
-		e, err := r.entry(s.Component, key)
-		if err != nil {
-			return nil, fmt.Errorf("read package %s: %w", key, err)
+	}
+	d, fresh := s.list.Draft(s.Suite), map[string]*candidate{}
+	for _, move := range s.moves {
+		d.Drop(move.from)
+		d.Put(move.to)
+		fresh[move.to.ID()] = &candidate{Entry: move.to}
+	}
+	s.moves = nil
+	for e := range s.list.All() {
+		if !d.Has(e) {
+			continue
 		}
-		list = append(list, e)
+		if err := r.stock.Link(e); err != nil {
+			return err
+		}
 	}
-	return list, nil
+	added, dropped := d.Delta()
+	reason := "settings have changed"
+	if s.snapshot.Serial == 0 {
+		reason = "set up"
+	}
+	return r.publish(ctx, s, plan{reason: reason, added: added, dropped: dropped, fresh: fresh, set: s.set})
 }
 
-func (r *Repo) link(codename string) string {
-	return filepath.Join(r.opts.Output, "dists", codename)
-}
-
-func (r *Repo) generation(codename string, serial uint64) string {
-	return filepath.Join(r.opts.Output, "dists", "."+codename, strconv.FormatUint(serial, 10))
-}
-
-// served returns the serial of the generation that clients see, or 0.
-func (r *Repo) served(codename string) (uint64, error) {
-	target, err := os.Readlink(r.link(codename))
-	if errors.Is(err, os.ErrNotExist) {
-		return 0, nil
+// adopt takes over what is served, so that it need not be compressed again.
+func (r *Repo) adopt(s *suite) {
+	for name, f := range s.release.Files {
+		if path.Ext(name) != string(index.Xz) {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(s.folder.Generation(s.snapshot.Serial), filepath.FromSlash(name)))
+		if err == nil && metadata.Digest(data) == f.SHA256 {
+			err = s.set.Adopt(name, data)
+		}
+		if err != nil {
+			r.opts.Log.Debug().Err(err).Str("index", name).Msg("a served index is not taken over")
+		}
 	}
-	if err != nil {
-		return 0, fmt.Errorf("%w (not made by foundry?)", err)
-	}
-	dir, base := filepath.Split(target)
-	serial, err := strconv.ParseUint(base, 10, 64)
-	if err != nil || dir != "."+codename+"/" {
-		return 0, fmt.Errorf("link %s points to %s: not made by foundry", r.link(codename), target)
-	}
-	return serial, nil
 }

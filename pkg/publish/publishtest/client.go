@@ -34,7 +34,7 @@ func NewClient(t testing.TB, uri, codename, arch, key string) *Client {
 	c.Source(t,
 		fmt.Sprintf("Types: deb deb-src\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n", uri, codename, key))
 	config := fmt.Sprintf(`Dir::Etc "%[1]s/etc"; Dir::State "%[1]s/state"; Dir::State::status "%[1]s/status"; Dir::Cache "%[1]s/cache"; Dir::Log "%[1]s/log";
-APT::Architecture "%[2]s"; APT::Architectures { "%[2]s"; }; APT::Sandbox::User "root"; Acquire::Languages "none"; Acquire::http::Proxy "false"; APT::Update::Error-Mode "any";
+APT::Architecture "%[2]s"; APT::Architectures { "%[2]s"; }; APT::Sandbox::User "root"; Acquire::Languages "en"; Acquire::http::Proxy "false"; APT::Update::Error-Mode "any";
 `, c.root, arch)
 	write(t, filepath.Join(c.root, "apt.conf"), config)
 	c.env = append(os.Environ(), "APT_CONFIG="+filepath.Join(c.root, "apt.conf"), "LC_ALL=C.UTF-8", "http_proxy=")

@@ -54,6 +54,14 @@ func WriteFile(path string, data []byte) error {
 	})
 }
 
+// Put is WriteFile for what outlasts a power failure only after the next Sync.
+func Put(path string, data io.WriterTo) error {
+	return swap(path, false, func(f *os.File) error {
+		_, err := data.WriteTo(f)
+		return err
+	})
+}
+
 // WriteChanged writes data to path unless it is there already.
 func WriteChanged(path string, data []byte) error {
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
@@ -63,7 +71,9 @@ func WriteChanged(path string, data []byte) error {
 }
 
 // replace writes a file beside path with fill and renames it to path.
-func replace(path string, fill func(*os.File) error) error {
+func replace(path string, fill func(*os.File) error) error { return swap(path, true, fill) }
+
+func swap(path string, durable bool, fill func(*os.File) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return err
@@ -72,7 +82,7 @@ func replace(path string, fill func(*os.File) error) error {
 	if err == nil {
 		err = f.Chmod(0o644)
 	}
-	if err == nil {
+	if err == nil && durable {
 		err = f.Sync()
 	}
 	err = errors.Join(err, f.Close())
@@ -86,19 +96,52 @@ func replace(path string, fill func(*os.File) error) error {
 }
 
 // Place puts the file from at path, as a link where the file system can, and replaces what is
-// there. Nobody sees a part of it.
-func Place(from, path string) error {
+// there. Nobody sees a part of it. It outlasts a power failure only after the next Sync.
+func Place(from, path string) error { return take(from, path, true) }
+
+// Take puts the file from at path as Place does; as a copy unless it may be linked, which is for files that
+// nobody else writes to.
+func Take(from, path string, link bool) error { return take(from, path, link) }
+
+func take(from, path string, link bool) error {
+	if link {
+		err := os.Link(from, path)
+		if errors.Is(err, os.ErrNotExist) {
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				return err
+			}
+			err = os.Link(from, path)
+		}
+		if err == nil {
+			return readable(path)
+		}
+		temporary := filepath.Join(filepath.Dir(path), ".link-"+filepath.Base(path))
+		if errors.Is(err, os.ErrExist) && Remove(temporary) == nil && os.Link(from, temporary) == nil {
+			// rename(2) leaves both names where they are the same file already.
+			return errors.Join(os.Rename(temporary, path), Remove(temporary), readable(path))
+		}
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	temporary := filepath.Join(filepath.Dir(path), ".link-"+filepath.Base(path))
-	if err := Remove(temporary); err != nil {
+	source, err := os.Open(from)
+	if err != nil {
 		return err
 	}
-	if err := os.Link(from, temporary); err == nil {
-		return os.Rename(temporary, path)
+	defer source.Close()
+	return swap(path, false, func(f *os.File) error {
+		_, err := io.Copy(f, source)
+		return err
+	})
+}
+
+// readable lets everybody read a file that is served.
+func readable(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() == 0o644 {
+		return err
 	}
-	return CopyFile(from, path)
+	return os.Chmod(path, 0o644)
 }
 
 // CopyFile copies the file from to path; path has all of it or is as before.
@@ -118,6 +161,27 @@ func CopyFile(from, path string) error {
 func Remove(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
+	}
+	return nil
+}
+
+// Sync makes all that has been written to the file systems of the folders outlast a power failure.
+func Sync(folders ...string) error {
+	seen := map[uint64]bool{}
+	for _, path := range folders {
+		dir, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		var stat unix.Stat_t
+		err = unix.Fstat(int(dir.Fd()), &stat)
+		if device := stat.Dev; err == nil && !seen[device] {
+			seen[device] = true
+			err = unix.Syncfs(int(dir.Fd()))
+		}
+		if err := errors.Join(err, dir.Close()); err != nil {
+			return fmt.Errorf("sync %s: %w", path, err)
+		}
 	}
 	return nil
 }
