@@ -90,12 +90,20 @@ func (release *Release) Text(s publish.Suite) []byte {
 	if s.Suite == "" {
 		line("Suite", s.Codename)
 	}
+	line("Version", s.Version)
 	line("Codename", s.Codename)
 	line("Date", release.Date.UTC().Format(releaseDate))
 	line("Valid-Until", release.ValidUntil.UTC().Format(releaseDate))
 	line("Acquire-By-Hash", "yes")
+	if s.NotAutomatic {
+		line("NotAutomatic", "yes")
+		if s.ButAutomaticUpgrades {
+			line("ButAutomaticUpgrades", "yes")
+		}
+	}
+	line("Signed-By", strings.Join(s.SignedBy, ","))
 	line("Architectures", strings.Join(s.Architectures, " "))
-	line("Components", s.Component)
+	line("Components", strings.Join(Components(s), " "))
 	line("Description", s.Description)
 	b.WriteString("SHA256:\n")
 	paths := make([]string, 0, len(release.Files))
