@@ -95,6 +95,9 @@ func Build(ctx context.Context, forms []Form, files ...*File) ([][]Output, error
 // unknown returns the segments of the files that have not been made in a form.
 func unknown(form Form, files []*File) (list []*segment) {
 	for _, f := range files {
+		if form == Plain || f.progress(form).output != nil {
+			continue
+		}
 		for _, s := range f.segments {
 			if s.form(form) == nil {
 				list = append(list, s)
@@ -104,24 +107,26 @@ func unknown(form Form, files []*File) (list []*segment) {
 	return list
 }
 
+// progress returns how far the file is in a form.
+func (f *File) progress(form Form) progress {
+	f.known.Lock()
+	defer f.known.Unlock()
+	return f.forms[form]
+}
+
 // inherit hands on what is known of the segments that next has from f.
 func (f *File) inherit(next *File, segments int) {
 	f.known.Lock()
 	defer f.known.Unlock()
 	for form, p := range f.forms {
 		n := min(segments, len(p.sums))
-		next.forms[form] = &progress{sums: p.sums[:n:n]}
+		next.forms[form] = progress{sums: p.sums[:n:n]}
 	}
 }
 
 // output hashes the file in a form that all its segments are known in.
 func (f *File) output(ctx context.Context, form Form) (Output, error) {
-	f.known.Lock()
-	p := f.forms[form]
-	f.known.Unlock()
-	if p == nil {
-		p = &progress{}
-	}
+	p := f.progress(form)
 	if p.output != nil {
 		return *p.output, nil
 	}
@@ -165,7 +170,7 @@ func (f *File) output(ctx context.Context, form Form) (Output, error) {
 	o.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	f.known.Lock()
 	defer f.known.Unlock()
-	f.forms[form] = &progress{sums: sums, output: &o}
+	f.forms[form] = progress{sums: sums, output: &o}
 	return o, nil
 }
 

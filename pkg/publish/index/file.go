@@ -16,7 +16,7 @@ type File struct {
 	size     int64
 
 	known sync.Mutex // never held for long
-	forms map[Form]*progress
+	forms map[Form]progress
 }
 
 // A Change sets the text of the record with a key, or removes the record.
@@ -33,7 +33,7 @@ func New(perSegment int) *File {
 }
 
 func assemble(cut cutter, segments []*segment) *File {
-	f := &File{cut: cut, segments: segments, forms: map[Form]*progress{}}
+	f := &File{cut: cut, segments: segments, forms: map[Form]progress{}}
 	for _, s := range segments {
 		f.records += s.len()
 		f.size += int64(len(s.text))

@@ -57,6 +57,9 @@ func runXz(ctx context.Context, segments []*segment) error {
 		var problem bytes.Buffer
 		xz.Stderr = &problem
 		stream, err := xz.Output()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
 			return fmt.Errorf("run xz: %w: %s", err, bytes.TrimSpace(problem.Bytes()))
 		}
@@ -76,6 +79,9 @@ func runXz(ctx context.Context, segments []*segment) error {
 			return fmt.Errorf("read what xz made: a block ends %d bytes from where it should", left)
 		}
 		s.learn(Xz, made)
+	}
+	if len(blocks) > 0 {
+		return fmt.Errorf("read what xz made: %d blocks too many", len(blocks))
 	}
 	return nil
 }

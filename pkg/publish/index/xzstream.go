@@ -29,9 +29,9 @@ type block struct {
 	plain    int64  // size of the content
 }
 
-// check returns the CRC64 of the content, as the block has it.
+// check returns the CRC64 of the content, as the block has it behind its padding (3.4).
 func (b block) check() uint64 {
-	return binary.LittleEndian.Uint64(b.data[b.unpadded-xzCheckSize:])
+	return binary.LittleEndian.Uint64(b.data[len(b.data)-xzCheckSize:])
 }
 
 // xzHeader returns the header of a stream (2.1.1).
