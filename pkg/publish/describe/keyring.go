@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/mail"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -170,15 +172,22 @@ func keyringPath(archive string) string {
 	return "/usr/share/keyrings/" + PackageName(archive) + ".gpg"
 }
 
-// maintainer is whoever has the key that signs.
+// maintainer is whoever has the key that signs, when its user id has an address of a domain.
 func (d *Describer) maintainer(k keys) string {
 	for _, t := range k.terms {
-		name, address, found := strings.Cut(t.Name, " <")
-		if found && name != "" && strings.HasSuffix(address, ">") && strings.Contains(address, "@") && !strings.ContainsAny(t.Name, "\n\r") {
+		address, err := mail.ParseAddress(t.Name)
+		if err != nil || address.Name == "" || strings.ContainsAny(t.Name, "\n\r") {
+			continue
+		}
+		if _, host, _ := strings.Cut(address.Address, "@"); strings.Contains(host, ".") {
 			return t.Name
 		}
 	}
-	return d.opts.Archive + " repository <root@localhost>"
+	host := "localhost"
+	if uri, err := url.Parse(d.opts.URI); err == nil && strings.Contains(uri.Hostname(), ".") {
+		host = uri.Hostname()
+	}
+	return d.opts.Archive + " repository <repository@" + host + ">"
 }
 
 // copyright says what keys are under (machine-readable debian/copyright, version 1.0).
