@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/spf13/pflag"
 
@@ -76,6 +77,11 @@ func (o *options) run(ctx context.Context, b *bot.Bot) error {
 	}
 	b.Log.Info().Str("key", signer.Fingerprint()).Msg("package key is open")
 	s := &signing{signer: signer}
+	ctx, cancel := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { packageKey.Watch(ctx, b, signer) })
+	defer watch.Wait()
+	defer cancel()
 	return b.Work(ctx, bot.Step{Key: o.arch, Results: s.results, Do: s.do, Stage: s.stage})
 }
 
