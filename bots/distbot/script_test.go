@@ -7,7 +7,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"distbot": main})
+	testscript.Main(m, map[string]func(){"distbot": main, "foundry": foundry})
 }
 
 func TestScript(t *testing.T) {

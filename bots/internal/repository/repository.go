@@ -2,7 +2,6 @@ package repository
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"foundry/pkg/bot"
@@ -37,13 +36,7 @@ func open(ctx context.Context, o publish.Options) (publish.Archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	if archive, ok := publish.Repository(repo).(publish.Archive); ok {
-		return archive, nil
-	}
-	return struct {
-		publish.Repository
-		publish.History
-	}{repo, noHistory{}}, nil
+	return repo, nil
 }
 
 // Explain keeps what the repository says of itself current until ctx ends.
@@ -81,22 +74,3 @@ func (r *Repository) Refresh(ctx context.Context, within time.Duration) error {
 func (r *Repository) Resign(ctx context.Context, codename string) error {
 	return r.told(r.Archive.Resign(ctx, codename))
 }
-
-// noHistory is that of an adapter without one.
-type noHistory struct{}
-
-var errNoHistory = errors.New("this repository keeps no history")
-
-func (noHistory) Snapshots(context.Context, string) ([]publish.Snapshot, error) {
-	return nil, errNoHistory
-}
-
-func (noHistory) Packages(context.Context, string, uint64) ([]publish.Listed, error) {
-	return nil, errNoHistory
-}
-
-func (noHistory) Change(context.Context, publish.Change) ([]publish.Changed, error) {
-	return nil, errNoHistory
-}
-
-func (noHistory) Resign(context.Context, string) error { return errNoHistory }

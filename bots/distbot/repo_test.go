@@ -1,0 +1,120 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"foundry/bots/foundry/repo"
+	"foundry/bots/internal/bottest"
+	"foundry/bots/internal/published"
+	"foundry/pkg/bot"
+	"foundry/pkg/message"
+	"foundry/pkg/publish/publishtest"
+)
+
+// foundry is the herder with the commands for repositories alone.
+func foundry() {
+	settings := new(bot.Settings)
+	root := &cobra.Command{Use: "foundry", SilenceErrors: true, SilenceUsage: true}
+	settings.DeclareShared(root.PersistentFlags())
+	root.AddCommand(repo.Command(&repo.Env{Settings: settings, In: os.Stdin, Out: os.Stdout, Errs: os.Stderr}))
+	os.Exit(bot.Report(os.Stderr, "foundry", root.Execute()))
+}
+
+// hand runs "foundry repo" on the state folder of the bench, and checks what it says.
+func hand(t *testing.T, b *bottest.Bench, words string, args ...string) {
+	t.Helper()
+	out, err := exec.Command("foundry", append([]string{"--state", b.State, "repo"}, args...)...).CombinedOutput()
+	if failed := err != nil; failed != strings.Contains(words, "hint: ") || !strings.Contains(string(out), words) {
+		t.Fatalf("foundry repo %s: %v, want %q:\n%s", strings.Join(args, " "), err, words, out)
+	}
+}
+
+// TestByHand publishes builds, moves, rolls back and removes them by hand while distbot runs and after it, and has apt
+// see each.
+func TestByHand(t *testing.T) {
+	b := bottest.New(t, definition())
+	f := &fixture{dist: &dist{trust: filepath.Join(b.State, "trust", "packages.asc")}, store: b.Ports.Store, signer: newKey(t), dir: t.TempDir()}
+	f.trustKey(t, f.signer)
+	address := freeAddress(t)
+	distbot := spawn(t, b, "--name", "test", "--codename", "bookworm", "--codename", "trixie", "--arch", "amd64", "--serve", address, "--no-keyring-package")
+	for _, version := range []string{"1.0-1", "1.0-2"} {
+		if d, ok := b.Await(say(b, f.sign(t, version))).(*message.Dist); !ok {
+			t.Fatalf("answer: %+v", d)
+		}
+	}
+	key := filepath.Join(b.State, "repo", "test", "test.asc")
+	clients := map[string]*publishtest.Client{}
+	for _, codename := range []string{"bookworm", "trixie"} {
+		clients[codename] = publishtest.NewClient(t, "http://"+address, codename, "amd64", key)
+	}
+	sees := func(codename, version string) {
+		t.Helper()
+		clients[codename].Must(t, "apt-get", "update")
+		out, err := clients[codename].Run("apt-cache", "show", "hello")
+		if version == "" && err == nil && strings.Contains(out, "Version:") || version != "" && !strings.Contains(out, "\nVersion: "+version+"\n") {
+			t.Errorf("%s: want version %q:\n%s", codename, version, out)
+		}
+		if version != "" {
+			clients[codename].Must(t, "apt-get", "download", "hello="+version)
+			clients[codename].Must(t, "apt-get", "source", "--download-only", "hello="+version)
+		}
+	}
+	recorded := func(codename, version, words string) {
+		t.Helper()
+		err := published.Check(t.Context(), b.Ports.Values, message.Package{Source: "hello", Version: version, Codename: codename}, "")
+		if words == "" && err != nil || words != "" && (err == nil || !strings.Contains(err.Error(), words)) {
+			t.Errorf("%s %s on record: %v, want %q", codename, version, err, words)
+		}
+	}
+	sees("bookworm", "1.0-2")
+	hand(t, b, "trixie changed, publish 2", "promote", "bookworm", "trixie", "hello")
+	sees("trixie", "1.0-2")
+	sees("bookworm", "")
+	recorded("trixie", "1.0-1", "lower than version 1.0-2, which test has for trixie")
+	recorded("bookworm", "1.0-1", "")
+	hand(t, b, "bookworm changed, publish 5", "rollback", "bookworm", "2")
+	sees("bookworm", "1.0-1")
+	recorded("bookworm", "0.9-1", "lower than version 1.0-1, which test has for bookworm")
+	hand(t, b, "hint: did you mean \"hello\"?", "remove", "trixie", "helo")
+	hand(t, b, "trixie changed, publish 3", "remove", "trixie", "hello")
+	sees("trixie", "")
+	recorded("trixie", "0.9-1", "")
+	before, err := os.ReadFile(filepath.Join(b.State, "repo", "test", "dists", "bookworm", "InRelease"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hand(t, b, "signed anew: bookworm, trixie", "resign")
+	after, err := os.ReadFile(filepath.Join(b.State, "repo", "test", "dists", "bookworm", "InRelease"))
+	if err != nil || string(after) == string(before) {
+		t.Errorf("%v, not signed anew", err)
+	}
+	sees("bookworm", "1.0-1")
+
+	// The same without a distbot; the next one puts on record what was done.
+	if err := distbot.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := distbot.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	hand(t, b, "bookworm changed, publish 7", "remove", "bookworm", "hello")
+	hand(t, b, "trixie changed, publish 5", "rollback", "trixie", "2")
+	recorded("bookworm", "0.9-1", "lower than version 1.0-1")
+	recorded("trixie", "0.9-1", "")
+	distbot = spawn(t, b, "--name", "test", "--codename", "bookworm", "--codename", "trixie", "--arch", "amd64", "--serve", address, "--no-keyring-package")
+	if d, ok := b.Await(say(b, f.sign(t, "1.0-3"))).(*message.Dist); !ok {
+		t.Fatalf("answer: %+v", d)
+	}
+	recorded("trixie", "0.9-1", "lower than version 1.0-2")
+	sees("trixie", "1.0-2")
+	sees("bookworm", "1.0-3")
+	if distbot.ProcessState != nil {
+		t.Error("distbot has ended")
+	}
+}
