@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 )
@@ -40,17 +41,51 @@ func OpenSigner(ctx context.Context, spec string) (Signer, error) {
 	if err != nil {
 		return openGPG(ctx, spec)
 	}
-	key, err := Load(spec)
+	return openFile(spec)
+}
+
+// fileSigner signs with a key that is held in memory, and read again when its file is another: the key's
+// expiry was moved.
+type fileSigner struct {
+	path  string
+	print string
+
+	mu   sync.Mutex
+	info fs.FileInfo
+	key  *Key
+}
+
+func openFile(path string) (Signer, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("open signing key: %w", err)
+	}
+	key, err := Load(path)
 	if err != nil {
 		return nil, err
 	}
-	return fileSigner{key}, nil
+	return &fileSigner{path: path, print: key.Fingerprint(), info: info, key: key}, nil
 }
 
-// fileSigner signs with a key that is held in memory.
-type fileSigner struct{ *Key }
+// current returns the key as its file has it now, and where that has no such key any more, as it was.
+func (s *fileSigner) current() *Key {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	info, err := os.Stat(s.path)
+	if err != nil || sameFile(s.info, info) {
+		return s.key
+	}
+	if key, err := Load(s.path); err == nil && key.Fingerprint() == s.print {
+		s.info, s.key = info, key
+	}
+	return s.key
+}
 
-func (s fileSigner) Detach(ctx context.Context, data []byte) ([]byte, error) {
+func (s *fileSigner) Fingerprint() string { return s.print }
+
+func (s *fileSigner) Public() ([]byte, error) { return s.current().Public() }
+
+func (s *fileSigner) Detach(ctx context.Context, data []byte) ([]byte, error) {
 	signature, err := s.DetachBinary(ctx, data)
 	if err != nil {
 		return nil, err
@@ -58,21 +93,22 @@ func (s fileSigner) Detach(ctx context.Context, data []byte) ([]byte, error) {
 	return armored(openpgp.SignatureType, signature)
 }
 
-func (s fileSigner) DetachBinary(ctx context.Context, data []byte) ([]byte, error) {
+func (s *fileSigner) DetachBinary(ctx context.Context, data []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return s.Sign(data)
+	return s.current().Sign(data)
 }
 
-func (s fileSigner) Clearsign(ctx context.Context, data []byte) ([]byte, error) {
+func (s *fileSigner) Clearsign(ctx context.Context, data []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := expired(s.entity); err != nil {
+	key := s.current()
+	if err := expired(key.entity); err != nil {
 		return nil, err
 	}
-	signed, err := clearsigned(s.entity, data)
+	signed, err := clearsigned(key.entity, data)
 	if err != nil {
 		return nil, fmt.Errorf("sign with key %s: %w", s.Fingerprint(), err)
 	}

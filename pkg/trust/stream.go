@@ -27,8 +27,8 @@ func DetachStream(ctx context.Context, s Signer, open func() io.Reader) ([]byte,
 
 func detachFrom(ctx context.Context, s Signer, payload io.Reader) ([]byte, error) {
 	switch s := s.(type) {
-	case fileSigner:
-		return s.signStream(payload)
+	case *fileSigner:
+		return s.current().signStream(payload)
 	case *gpgSigner:
 		return s.signed(ctx, payload, "--detach-sign")
 	}

@@ -2,6 +2,7 @@ package trust_test
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -140,6 +141,47 @@ func TestExpiredFile(t *testing.T) {
 	_, err := trust.OpenSigner(t.Context(), path)
 	complains(t, err, "has expired on 2020-12-31")
 	hints(t, err, "gpg --quick-set-expire")
+}
+
+// TestExtendedFile moves the expiry of a key in a file while it is open, and then puts another key there.
+func TestExtendedFile(t *testing.T) {
+	gpgHome(t)
+	print := oldKey(t, "file", "sign", "2040-01-01")
+	export := func() []byte {
+		return run(t, nil, "gpg", "--batch", "--armor", "--passphrase", "", "--export-secret-keys", print)
+	}
+	path := write(t, export())
+	s := signer(t, path)
+	until := func() string {
+		t.Helper()
+		terms, err := trust.Terms(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return terms[0].Expires.Format(time.DateOnly)
+	}
+	before := until()
+	run(t, nil, "gpg", "--batch", "--quiet", "--passphrase", "", "--faked-system-time", "20210101T000000", "--quick-set-expire", print, "2042-01-01")
+	if err := os.WriteFile(path, export(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if after := until(); before != "2040-01-01" || after != "2042-01-01" {
+		t.Errorf("expires %s, and extended %s", before, after)
+	}
+	for _, other := range [][]byte{nil, []byte("half a ke")} {
+		if err := os.WriteFile(path, other, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if after := until(); after != "2042-01-01" {
+			t.Errorf("after the file was damaged: %s", after)
+		}
+	}
+	if err := newKey(t, "another").Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if after := until(); after != "2042-01-01" || s.Fingerprint() != print {
+		t.Errorf("with another key in the file: %s", after)
+	}
 }
 
 func TestExpiredSignerIsToldWhatToDo(t *testing.T) {
