@@ -7,10 +7,11 @@
 // source and the same mirror, and what each has published is checked with apt. The runs of the
 // sides take turns, so that what else the machine does bears on all of them.
 //
-// Then it builds five packages of the distribution, see corpus.go.
+// Then it builds five packages of the distribution, see corpus.go, and publishes many small ones, see
+// the package repository.
 //
 // "make bench" runs it. Everything it makes is in a folder of its own outside the tree, which it
-// removes at the end.
+// removes at the end, but for what is in the folder of -cache.
 package main
 
 import (
@@ -34,6 +35,7 @@ type bench struct {
 	mirror     string
 	codename   string
 	programs   string // folder of the built programs
+	cache      string // folder of what stays; empty for one of the user
 	rig        *rig.Rig
 	versions   int // of the package, made so far
 }
@@ -59,11 +61,12 @@ func run(ctx context.Context) (err error) {
 	flag.StringVar(&b.codename, "codename", "bookworm", "Debian release to build in")
 	flag.StringVar(&b.programs, "programs", "bin", "folder of the built programs")
 	flag.StringVar(&parent, "dir", "/var/tmp", "folder for the scratch folder: on a disk, with 5 GB free")
+	flag.StringVar(&b.cache, "cache", "", "folder for what later runs use again, with 3 GB free (default: foundry-bench in the user's cache folder)")
 	flag.BoolVar(&keep, "keep", false, "leave the scratch folder there")
-	flag.StringVar(&only, "only", "", "measure one part only: hop, package or corpus")
+	flag.StringVar(&only, "only", "", "measure one part only: hop, package, corpus or repository")
 	flag.Parse()
-	if only != "" && !slices.Contains([]string{"hop", "package", "corpus"}, only) {
-		return fmt.Errorf("-only %q: not hop, package or corpus", only)
+	if only != "" && !slices.Contains([]string{"hop", "package", "corpus", "repository"}, only) {
+		return fmt.Errorf("-only %q: not hop, package, corpus or repository", only)
 	}
 	if b.runs < 1 || b.cold < 0 || flag.NArg() > 0 {
 		flag.Usage()
@@ -86,7 +89,7 @@ func run(ctx context.Context) (err error) {
 	for _, part := range []struct {
 		name    string
 		measure func(context.Context, *results) error
-	}{{"hop", b.hop}, {"package", b.packages}, {"corpus", b.corpus}} {
+	}{{"hop", b.hop}, {"package", b.packages}, {"corpus", b.corpus}, {"repository", b.repository}} {
 		if only != "" && only != part.name {
 			continue
 		}

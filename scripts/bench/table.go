@@ -86,6 +86,7 @@ type results struct {
 	plain                   samples
 	stages                  stages
 	corpus                  corpusResults
+	publishing              publishing
 }
 
 // print writes the table of what was measured.
@@ -100,6 +101,9 @@ func (r *results) print(w io.Writer, now time.Time) {
 	if len(r.corpus.rows) > 0 {
 		r.corpus.print(w)
 	}
+	if len(r.publishing.Distbot.One) > 0 {
+		r.publishing.print(w)
+	}
 	fmt.Fprintf(w, "\n  %-62s %s\n", "expected", "at most")
 	if r.hop.p50 > 0 {
 		expect(w, "hop of a signed message, p50: "+milliseconds(r.hop.p50), milliseconds(mostHop), r.hop.p50 <= mostHop)
@@ -109,6 +113,9 @@ func (r *results) print(w io.Writer, now time.Time) {
 	}
 	if len(r.corpus.rows) > 0 {
 		r.corpus.expect(w)
+	}
+	if len(r.publishing.Distbot.One) > 0 {
+		r.publishing.expect(w)
 	}
 }
 

@@ -32,7 +32,7 @@ var layers = [][]string{
 	{"bots/foundry/*"}, // commands with a package of their own
 	{"bots/*"},
 	{"scripts/internal/rig"},
-	{"scripts/internal/*"},
+	{"scripts/internal/*", "scripts/bench/repository"},
 	{"scripts/*"},
 }
 
@@ -49,6 +49,8 @@ var choosers = map[string][]string{
 	"bots/internal/bottest": {"pkg/bus/jetstream"},
 	"bots/foundry":          {"pkg/bus/jetstream", "pkg/environment/podman"},
 	"scripts/bench":         {"pkg/environment/podman"},
+	// It publishes messages for distbot, and fills the large repository.
+	"scripts/bench/repository": {"pkg/bus/jetstream", "pkg/publish/aptly"},
 	"scripts/corpus":        {"pkg/artifact/folder"},
 }
 
