@@ -148,17 +148,23 @@ func (f *fixture) sign(t *testing.T, version string) *message.Sign {
 // signFor makes a signed build of hello.
 func (f *fixture) signFor(t *testing.T, version, arch string) *message.Sign {
 	t.Helper()
+	return f.signOf(t, "hello", version, arch)
+}
+
+// signOf makes a signed build of a source package with a binary package of the same name.
+func (f *fixture) signOf(t *testing.T, name, version, arch string) *message.Sign {
+	t.Helper()
 	s := &message.Sign{
 		Origin:       message.Origin{Repository: "https://example.org/hello.git", Branch: "main", Ref: strings.Repeat("a", 40)},
-		Package:      message.Package{Source: "hello", Version: version, Codename: "bookworm"},
-		Architecture: arch, Changes: "hello_" + version + "_" + arch + ".changes", Key: f.signer.Fingerprint(),
+		Package:      message.Package{Source: name, Version: version, Codename: "bookworm"},
+		Architecture: arch, Changes: name + "_" + version + "_" + arch + ".changes", Key: f.signer.Fingerprint(),
 	}
 	s.Files = []message.Artifact{
-		f.signedDeb(t, publishtest.Binary{Name: "hello", Version: version, Arch: arch}),
-		f.put(t, "hello_"+version+"_"+arch+".buildinfo", f.clearsign(t, "Format: 1.0\n")),
+		f.signedDeb(t, publishtest.Binary{Name: name, Version: version, Arch: arch}),
+		f.put(t, name+"_"+version+"_"+arch+".buildinfo", f.clearsign(t, "Format: 1.0\n")),
 	}
 	f.list(t, s, "bookworm")
-	dsc, files := publishtest.MakeSource(t, f.dir, "hello", version, "orig")
+	dsc, files := publishtest.MakeSource(t, f.dir, name, version, "orig")
 	text, err := os.ReadFile(dsc)
 	if err != nil {
 		t.Fatal(err)

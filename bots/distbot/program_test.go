@@ -60,7 +60,7 @@ func TestProgramInLockstep(t *testing.T) {
 func say(b *bottest.Bench, s *message.Sign) message.ID {
 	s.Log = s.Files[0]
 	s.Built = []message.Artifact{}
-	return b.Say("signbot", "hello", message.MakeID(message.Builds, message.TypeBuild, "", s.Version), s, s.Architecture)
+	return b.Say("signbot", s.Source, message.MakeID(message.Builds, message.TypeBuild, "", s.Source, s.Version), s, s.Architecture)
 }
 
 // freeAddress returns an address that nobody listens on.

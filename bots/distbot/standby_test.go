@@ -68,7 +68,7 @@ func TestStandby(t *testing.T) {
 	sayNext := func(n int) {
 		t.Helper()
 		for range n {
-			said = append(said, say(b, f.sign(t, "1.0-"+strconv.Itoa(len(said)+1))))
+			said = append(said, say(b, f.signOf(t, "hello"+strconv.Itoa(len(said)), "1.0-1", "amd64")))
 		}
 	}
 	takeOver := func(end syscall.Signal, first, second *exec.Cmd) {
@@ -88,8 +88,9 @@ func TestStandby(t *testing.T) {
 		}
 		sayNext(2)
 		for _, id := range said {
-			if d, ok := b.Await(id).(*message.Dist); !ok {
-				t.Errorf("answer: %+v", d)
+			answer := b.Await(id)
+			if _, ok := answer.(*message.Dist); !ok {
+				t.Errorf("answer: %+v", answer)
 			}
 		}
 	}
@@ -105,7 +106,9 @@ func TestStandby(t *testing.T) {
 
 	client := publishtest.NewClient(t, "http://"+address, "bookworm", "amd64", filepath.Join(b.State, "repo", "test", "test.asc"))
 	client.Must(t, "apt-get", "update")
-	client.Must(t, "apt-get", "download", "hello=1.0-"+strconv.Itoa(len(said)))
+	for i := range said {
+		client.Must(t, "apt-get", "download", "hello"+strconv.Itoa(i))
+	}
 	waiting := spawn(t, b, args...)
 	stateOf(t, b, waiting, "standby")
 	if err := waiting.Process.Signal(os.Interrupt); err != nil {
