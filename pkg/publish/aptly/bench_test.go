@@ -105,7 +105,7 @@ func invent(b *testing.B, r *Repo, s publish.Suite, i int) *candidate {
 		b.Fatal(err)
 	}
 	c.built, c.pkg = sum, nil
-	c.Files[0].Pool = fmt.Sprintf("%02d", i%50)
+	c.Files[0].Pool = fmt.Sprintf("seed/%02d", i%50)
 	path := filepath.Join(r.opts.Dir, "pool", c.Files[0].Pool)
 	if i < 50 {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

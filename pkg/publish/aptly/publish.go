@@ -195,11 +195,7 @@ func (r *Repo) write(ctx context.Context, s *suite, g *generation) error {
 // has been switched.
 func (r *Repo) commit(s *suite, g *generation) error {
 	r.step("commit")
-	tx, err := r.ledger.Begin()
-	if err != nil {
-		return err
-	}
-	defer tx.Discard()
+	tx := r.ledger.Begin()
 	serial := g.snapshot.Serial
 	added, dropped := make([]string, 0, len(g.added)), make([]string, 0, len(g.dropped))
 	for _, e := range g.added {
@@ -208,6 +204,7 @@ func (r *Repo) commit(s *suite, g *generation) error {
 		if c == nil {
 			continue
 		}
+		var err error
 		if c.pkg != nil {
 			err = r.pkgs.UpdateInTransaction(c.pkg.Package, tx)
 		}
@@ -227,6 +224,7 @@ func (r *Repo) commit(s *suite, g *generation) error {
 			return err
 		}
 	}
+	var err error
 	g.snapshot, err = tx.Snapshot(s.Codename, g.snapshot, s.snapshot, added, dropped, func() []string { return ids(s, g) })
 	if err != nil {
 		return err

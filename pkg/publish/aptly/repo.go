@@ -82,7 +82,7 @@ func (r *Repo) open(ctx context.Context) (err error) {
 			return fmt.Errorf("load suite %s: %w", s.Codename, err)
 		}
 	}
-	if err := r.holdOthers(); err != nil {
+	if err := r.loadPackages(); err != nil {
 		return err
 	}
 	for _, s := range r.suites {

@@ -3,7 +3,6 @@ package aptly
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -82,67 +81,16 @@ func (r *Repo) load(option publish.Suite) (err error) {
 		s.oldest, s.stale = 1, true
 		return nil
 	}
-	if err := r.loadPackages(s); err != nil {
-		return err
+	if s.snapshot.Setting != r.setting(s.Suite) {
+		s.stale = true
 	}
-	s.stale = s.stale || s.snapshot.Setting != r.setting(s.Suite)
 	if serial == 0 {
 		return nil
 	}
 	if s.release, err = metadata.Read(filepath.Join(s.folder.Generation(serial), "Release")); err != nil {
 		r.opts.Log.Warn().Err(err).Str("codename", s.Codename).Msg("published metadata is damaged: publishing anew")
 		s.release, s.stale = metadata.Release{}, true
-		return nil
 	}
-	r.adopt(s)
-	return nil
-}
-
-// loadPackages reads the packages of the snapshot, and those that have left and are kept still.
-func (r *Repo) loadPackages(s *suite) error {
-	ids, err := r.ledger.List(s.Codename, s.snapshot)
-	if err != nil {
-		return err
-	}
-	changed := s.snapshot.Setting != r.setting(s.Suite)
-	added, packages := make([]*catalog.Entry, 0, len(ids)), make([]metadata.Package, 0, len(ids))
-	for id := range ids {
-		delete(s.gone, id)
-		component, key := catalog.SplitID(id)
-		e, t, err := r.ledger.Shown(key)
-		if err != nil {
-			return err
-		}
-		e = e.In(component)
-		r.stock.Hold(e)
-		to := e
-		if changed {
-			to = e.In(served(s.Suite, e))
-		}
-		if to != e {
-			s.moves = append(s.moves, move{e, to})
-		}
-		added, packages = append(added, e), append(packages, shown(to, t))
-	}
-	s.list.Apply(added, nil)
-	for id := range s.gone {
-		if err := r.hold(id); errors.Is(err, ledger.ErrUnknown) {
-			delete(s.gone, id)
-		} else if err != nil {
-			return err
-		}
-	}
-	s.set, err = s.set.With(packages, nil)
-	return err
-}
-
-// hold counts one more holder of the package with that ID.
-func (r *Repo) hold(id string) error {
-	e, err := r.entry(id)
-	if err != nil {
-		return err
-	}
-	r.stock.Hold(e)
 	return nil
 }
 
@@ -157,36 +105,6 @@ func (r *Repo) entry(id string) (*catalog.Entry, error) {
 		return nil, err
 	}
 	return e.In(component), nil
-}
-
-// holdOthers holds the packages of codenames that are not among the options, which may come back.
-func (r *Repo) holdOthers() error {
-	for _, codename := range r.ledger.Codenames() {
-		if r.suites[codename] != nil {
-			continue
-		}
-		kept, err := r.ledger.Snapshots(codename)
-		if err != nil {
-			return err
-		}
-		ids, err := r.ledger.List(codename, kept[len(kept)-1])
-		if err != nil {
-			return fmt.Errorf("load suite %s: %w", codename, err)
-		}
-		gone, err := r.ledger.Gone(codename)
-		if err != nil {
-			return err
-		}
-		for id := range gone {
-			ids[id] = true
-		}
-		for id := range ids {
-			if err := r.hold(id); err != nil && !errors.Is(err, ledger.ErrUnknown) {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // renew publishes the suite where it has never been, or where its setting has changed.

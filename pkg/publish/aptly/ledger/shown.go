@@ -42,6 +42,21 @@ func (l *Ledger) Shown(key string) (*catalog.Entry, *Text, error) {
 	return e, t, nil
 }
 
+// Each calls do for what is kept of each package whose key is wanted, in no order.
+func (l *Ledger) Each(wanted func(key string) bool, do func(*catalog.Entry, *Text) error) error {
+	return l.db.ProcessByPrefix([]byte(shownPrefix), func(key, value []byte) error {
+		name := string(key[len(shownPrefix):])
+		if !wanted(name) {
+			return nil
+		}
+		e, t, err := decode(name, value)
+		if err != nil {
+			return fmt.Errorf("read package %s: %w", name, err)
+		}
+		return do(e, t)
+	})
+}
+
 // ErrUnknown says that a package is not kept.
 var ErrUnknown = errors.New("unknown package")
 
