@@ -236,6 +236,9 @@ func (h *history) publishTo(ctx context.Context, out, built string, pkg message.
 	})
 	h.ok(err)
 	h.ok(repo.Close())
+	public, err := key.Public()
+	h.ok(err)
+	h.ok(os.WriteFile(filepath.Join(h.state, "repo", "yard", "yard.asc"), public, 0o644))
 	h.dist = message.Dist{
 		Origin: h.commit.Origin, Package: pkg, Architecture: "amd64", Archive: "yard",
 		Packages: publication.Packages, Release: publication.Release, Key: publication.Key,

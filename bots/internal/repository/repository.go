@@ -2,6 +2,7 @@ package repository
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"foundry/pkg/bot"
@@ -25,10 +26,14 @@ func (s *Settings) Open(ctx context.Context, b *bot.Bot, o publish.Options) (*Re
 	if err != nil {
 		return nil, bot.Hint(err, "--output belongs to the state folder that it was made with; give that, or an empty folder")
 	}
-	return &Repository{archive, describe.New(describe.Options{
+	describer := describe.New(describe.Options{
 		Options: o, NextKeys: s.NextKeys, PackageKeys: s.PackageKeys, KeyringPackage: !s.NoKeyringPackage,
 		KeyringSources: s.KeyringSources, Note: b.NoteError,
-	}, archive)}, nil
+	}, archive)
+	if err := describer.Keys(); err != nil {
+		return nil, errors.Join(err, archive.Close())
+	}
+	return &Repository{archive, describer}, nil
 }
 
 func open(ctx context.Context, o publish.Options) (publish.Archive, error) {

@@ -65,8 +65,18 @@ func options(dir string, suites []publish.Suite) (publish.Options, error) {
 		return publish.Options{}, err
 	}
 	signer, err := trust.OpenSigner(context.Background(), path)
+	if err != nil {
+		return publish.Options{}, err
+	}
+	public, err := signer.Public()
+	if err == nil {
+		err = os.WriteFile(keyFile(dir), public, 0o644)
+	}
 	return publish.Options{Dir: filepath.Join(dir, "state"), Output: filepath.Join(dir, "output"), Archive: "test", Suites: suites, Signer: signer}, err
 }
+
+// keyFile is the public key of the repository in dir.
+func keyFile(dir string) string { return filepath.Join(dir, "public.asc") }
 
 func adapter() publishtest.Adapter {
 	return publishtest.Adapter{
@@ -82,7 +92,7 @@ func adapter() publishtest.Adapter {
 			return repo, nil
 		},
 		Output: func(dir string) string { return filepath.Join(dir, "output") },
-		Key:    func(dir string) string { return filepath.Join(dir, "output", "test.asc") },
+		Key:    keyFile,
 		Crash: func(t testing.TB, dir string, suites []publish.Suite, upload publish.Upload, n int) bool {
 			t.Helper()
 			task, err := json.Marshal(crashTask{dir, suites, upload, n})

@@ -33,6 +33,7 @@ type Repo struct {
 	mu     sync.Mutex // held by whoever changes what follows
 	suites map[string]*suite
 	stock  *stock.Stock
+	dirty  disk.Dirty
 
 	now  func() time.Time
 	step func(name string) // called before each change on disk; tests end the process there
@@ -56,7 +57,7 @@ func open(ctx context.Context, opts publish.Options, now func() time.Time, step 
 		return nil, fmt.Errorf("open repository %s: %w", opts.Archive, missingError{"xz", "xz-utils"})
 	}
 	r := &Repo{opts: opts, now: now, step: step, suites: map[string]*suite{}}
-	r.stock = stock.New(filepath.Join(opts.Dir, "pool"), opts.Output, func(name string) { r.step(name) })
+	r.stock = stock.New(filepath.Join(opts.Dir, "pool"), opts.Output, &r.dirty, func(name string) { r.step(name) })
 	if err := r.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open repository %s: %w", opts.Archive, err), r.Close())
 	}
@@ -98,7 +99,7 @@ func (r *Repo) open(ctx context.Context) (err error) {
 			return fmt.Errorf("publish suite %s: %w", s.Codename, err)
 		}
 	}
-	return r.export()
+	return nil
 }
 
 // Close releases the repository to other processes.

@@ -244,22 +244,6 @@ func TestDates(t *testing.T) {
 	}
 }
 
-// TestSources gives the .sources file that is written to apt as it is.
-func TestSources(t *testing.T) {
-	b := newBench(t)
-	b.opts.URI = "file://" + b.opts.Output
-	b.reopen(t)
-	b.include(t, "hello", "1.0-1")
-	client := publishtest.NewClient(t, "file:///nowhere", "alpha", "amd64", filepath.Join(b.opts.Output, "test.asc"))
-	text, err := os.ReadFile(filepath.Join(b.opts.Output, "test-alpha.sources"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client.Source(t, string(text))
-	client.Must(t, "apt-get", "update")
-	client.Must(t, "apt-get", "download", "hello")
-}
-
 // brokenSigner fails while it is told to.
 type brokenSigner struct {
 	trust.Signer

@@ -104,15 +104,30 @@ func (d *Describer) tell(err error) {
 	}
 }
 
+// Keys writes what machines need to believe the repository: all but the page and the package of keys. Nothing
+// is signed for it.
+func (d *Describer) Keys() error {
+	k, err := d.readKeys(keys{}, true)
+	if err == nil {
+		_, err = d.writeKeys(k)
+	}
+	return err
+}
+
 // Once describes the repository as it is now.
 func (d *Describer) Once(ctx context.Context) error { return d.describe(ctx, new(keys), true) }
 
 // describe writes what has changed. With daily all keys are read again, else those alone whose files have
 // changed.
 func (d *Describer) describe(ctx context.Context, known *keys, daily bool) error {
-	fresh, err := d.readKeys(ctx, *known, daily)
+	fresh, err := d.readKeys(*known, daily)
 	if err != nil {
 		return err
+	}
+	if fresh.terms == nil {
+		if fresh.terms, err = trust.Terms(ctx, d.opts.Signer); err != nil {
+			return fmt.Errorf("try repository key: %w", err)
+		}
 	}
 	changed, err := d.writeKeys(fresh)
 	if err != nil {

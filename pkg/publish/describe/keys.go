@@ -1,7 +1,6 @@
 package describe
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,7 +12,7 @@ import (
 
 // readKeys reads all keys, or returns those that are known when their files are as they were then and it
 // is not time to look anyway.
-func (d *Describer) readKeys(ctx context.Context, known keys, anyway bool) (k keys, err error) {
+func (d *Describer) readKeys(known keys, anyway bool) (k keys, err error) {
 	files := d.filesNow()
 	if known.files == files && !anyway {
 		return known, nil
@@ -26,9 +25,6 @@ func (d *Describer) readKeys(ctx context.Context, known keys, anyway bool) (k ke
 	signing, err := trust.ParseKeyring(public)
 	if err != nil {
 		return k, fmt.Errorf("read repository key: %w", err)
-	}
-	if k.terms, err = trust.Terms(ctx, d.opts.Signer); err != nil {
-		return k, fmt.Errorf("try repository key: %w", err)
 	}
 	k.next = trust.Merge()
 	for _, file := range d.opts.NextKeys {
