@@ -47,7 +47,7 @@ func BenchmarkChange(b *testing.B) {
 			for i := range changes {
 				changes[i] = stanza(r, i, 0)
 			}
-			f := New(100).With(changes)
+			f := New(200).With(changes)
 			forms := []Form{Plain, Gzip, Xz}
 			if _, err := f.Build(b.Context(), forms); err != nil {
 				b.Fatal(err)

@@ -26,8 +26,8 @@ type Change struct {
 }
 
 // New returns a file without records. Its segments will have perSegment records on average: few make a
-// change cheap, many make the compressed forms small. 100 is good for stanzas of Packages, 1000 for lines of
-// Contents.
+// change cheap, many make the compressed forms small. With 200 for stanzas of Packages and 2000 for lines of
+// Contents, those of Debian are a tenth larger than in one piece.
 func New(perSegment int) *File {
 	return assemble(newCutter(perSegment), nil)
 }

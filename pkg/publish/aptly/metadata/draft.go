@@ -36,10 +36,12 @@ func (d *draft) change(p Package, by int) error {
 	if p.Architecture == "source" {
 		return d.stanza(sourcesPath(p.Component), p, by)
 	}
+	listed := false
 	for _, arch := range d.old.suite.Architectures {
 		if p.Architecture != arch && p.Architecture != "all" {
 			continue
 		}
+		listed = true
 		if err := d.stanza(packagesPath(p.Component, arch, p.Udeb), p, by); err != nil {
 			return err
 		}
@@ -50,7 +52,7 @@ func (d *draft) change(p Package, by int) error {
 		}
 		d.contents[name] = uses
 	}
-	if len(p.Translation) > 0 {
+	if listed && len(p.Translation) > 0 {
 		return d.translation(p, by)
 	}
 	return nil

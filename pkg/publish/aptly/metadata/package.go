@@ -37,7 +37,7 @@ func Digest(data []byte) string {
 // into that, the Description-md5 that apt computes of the whole, and the stanza of Translation-en (Debian
 // repository format, "Translation indices"). A package without description has none of them.
 func Describe(name, description string) (short, sum string, translation []byte) {
-	description = strings.TrimSpace(description)
+	description = strings.Trim(description, " \t\r\n\v\f") // as apt does; a space of Unicode is text
 	if description == "" {
 		return "", "", nil
 	}

@@ -14,8 +14,8 @@ import (
 
 // Mean numbers of records of a segment.
 const (
-	stanzas = 100
-	lines   = 1000
+	stanzas = 200
+	lines   = 2000
 )
 
 // A Set is all indexes of a suite. It never changes, and may be used by several goroutines at once.
