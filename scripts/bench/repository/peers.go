@@ -129,7 +129,7 @@ func measureReprepro(ctx context.Context, o Options, s *stock) (side Side, err e
 
 // measureAptly measures aptly.
 func measureAptly(ctx context.Context, o Options, s *stock) (side Side, err error) {
-	program, err := aptlyProgram(ctx, o)
+	program, err := o.Rig.Aptly(ctx, o.Cache)
 	if err != nil {
 		return side, err
 	}

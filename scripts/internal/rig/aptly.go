@@ -1,4 +1,4 @@
-package repository
+package rig
 
 import (
 	"context"
@@ -6,21 +6,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"foundry/scripts/internal/rig"
 )
 
 // aptlyVersion is that of the module whose packages the publisher is made with.
 const aptlyVersion = "1.6.3"
 
-// aptlyProgram returns aptly's program, which it builds from the module unless it is in the cache.
-func aptlyProgram(ctx context.Context, o Options) (string, error) {
-	program := filepath.Join(o.Cache, "aptly-"+aptlyVersion)
+// Aptly returns aptly's program, which it builds from the module unless it is in the cache folder: that takes two
+// minutes.
+func (r *Rig) Aptly(ctx context.Context, cache string) (string, error) {
+	program := filepath.Join(cache, "aptly-"+aptlyVersion)
 	if _, err := os.Stat(program); err == nil {
 		return program, nil
 	}
-	o.Say("aptly: %s is built, which takes two minutes", aptlyVersion)
-	out, err := o.Rig.Output(ctx, rig.Command{Name: "go", Args: []string{"mod", "download", "-json", "github.com/aptly-dev/aptly@v" + aptlyVersion}})
+	out, err := r.Output(ctx, Command{Name: "go", Args: []string{"mod", "download", "-json", "github.com/aptly-dev/aptly@v" + aptlyVersion}})
 	if err != nil {
 		return "", err
 	}
@@ -29,13 +27,13 @@ func aptlyProgram(ctx context.Context, o Options) (string, error) {
 		return "", fmt.Errorf("read answer of go mod download: %w", err)
 	}
 	// The module cache may not be written to, and "go install" lacks the file that says the version.
-	source := filepath.Join(o.Rig.Dir, "aptly-source")
+	source := filepath.Join(r.Dir, "aptly-source")
 	if err := os.CopyFS(source, os.DirFS(module.Dir)); err != nil {
 		return "", fmt.Errorf("copy source of aptly: %w", err)
 	}
 	if err := os.WriteFile(filepath.Join(source, "VERSION"), []byte(aptlyVersion), 0o644); err != nil {
-		return "", err
+		return "", fmt.Errorf("copy source of aptly: %w", err)
 	}
-	err = o.Rig.Run(ctx, rig.Command{Name: "go", Args: []string{"build", "-mod=mod", "-trimpath", "-o", program, "."}, Dir: source, Env: []string{"CGO_ENABLED=0"}})
+	err = r.Run(ctx, Command{Name: "go", Args: []string{"build", "-mod=mod", "-trimpath", "-o", program, "."}, Dir: source, Env: []string{"CGO_ENABLED=0"}})
 	return program, err
 }
