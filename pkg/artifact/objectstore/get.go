@@ -1,6 +1,7 @@
 package objectstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,13 @@ func (s *Store) Open(ctx context.Context, digest artifact.Digest) (io.ReadCloser
 	if err != nil {
 		return nil, fmt.Errorf("open artifact %s: %w", digest, err)
 	}
+	if info.Chunks == 1 {
+		r, err := s.single(ctx, info)
+		if err != nil {
+			return nil, fmt.Errorf("open artifact %s: %w", digest, err)
+		}
+		return artifact.Verify(r, digest, int64(info.Size)), nil
+	}
 	r := &reader{s: s, ctx: ctx, left: info.Chunks}
 	if info.Chunks > 0 {
 		r.consumer, err = s.js.OrderedConsumer(ctx, streamName, jetstream.OrderedConsumerConfig{
@@ -39,6 +47,20 @@ func (s *Store) Open(ctx context.Context, digest artifact.Digest) (io.ReadCloser
 		}
 	}
 	return artifact.Verify(r, digest, int64(info.Size)), nil
+}
+
+// single reads a file of one chunk, as most are. A consumer for it would take several times as long.
+func (s *Store) single(ctx context.Context, info *jetstream.ObjectInfo) (io.ReadCloser, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	msg, err := s.stream.GetLastMsgForSubject(ctx, chunks+info.NUID)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, fmt.Errorf("%w: its chunk is missing", artifact.ErrCorrupt)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(bytes.NewReader(msg.Data)), nil
 }
 
 // reader yields the chunks of a file one after another.
