@@ -14,6 +14,7 @@ import (
 	"foundry/pkg/bot"
 	"foundry/pkg/message"
 	"foundry/pkg/publish"
+	"foundry/pkg/trust"
 )
 
 // dist is the work of distbot.
@@ -22,7 +23,9 @@ type dist struct {
 	name      string
 	output    string
 	address   string // to serve at; empty for none
-	trust     string // keyring file of package keys; read for each build, so that it may change
+	trust     string // keyring file of package keys, which may change
+	keys      *trust.KeyringFile
+	room      *room
 	codenames []string
 	options   publish.Options
 	every     time.Duration // how often to look whether metadata must be signed anew
@@ -151,7 +154,12 @@ func (d *dist) do(ctx context.Context, j *bot.Job) ([]bot.Result, error) {
 
 // publish receives a build and publishes it.
 func (d *dist) publish(ctx context.Context, j *bot.Job, sign *message.Sign) (publish.Publication, error) {
-	upload, err := d.receive(ctx, j.Dir, sign)
+	leave, err := d.room.enter(ctx, sign)
+	if err != nil {
+		return publish.Publication{}, err
+	}
+	defer leave()
+	upload, err := d.room.receive(ctx, func() (publish.Upload, error) { return d.receive(ctx, j.Dir, sign) })
 	if err != nil {
 		return publish.Publication{}, err
 	}

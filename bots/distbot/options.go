@@ -54,7 +54,7 @@ func (o *options) open(ctx context.Context, b *bot.Bot, s *repository.Settings) 
 		return nil, err
 	}
 	d := &dist{
-		Bot: b, settings: s, name: s.Name, output: s.Output, address: o.serve, trust: s.PackageKeys,
+		Bot: b, settings: s, name: s.Name, output: s.Output, address: o.serve, trust: s.PackageKeys, keys: trust.NewKeyringFile(s.PackageKeys), room: newRoom(),
 		every: s.ValidFor / 8, within: s.ValidFor / 2, architectures: s.Arches, hold: o.lockstep,
 	}
 	if o.keepFailed > 0 {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"foundry/bots/internal/delivery"
 	"foundry/pkg/artifact"
 	"foundry/pkg/bot"
@@ -27,7 +29,7 @@ func refuse(format string, args ...any) error {
 // receive fetches the files of a signed build into dir and verifies them: signatures of .changes, .dsc,
 // .buildinfo and packages, files listed against files given, codename against Distribution.
 func (d *dist) receive(ctx context.Context, dir string, sign *message.Sign) (upload publish.Upload, err error) {
-	ring, err := trust.ReadKeyring(d.trust)
+	ring, err := d.keys.Read()
 	if errors.Is(err, fs.ErrNotExist) {
 		return upload, bot.Hint(fmt.Errorf("no package key is trusted: there is no %s", d.trust),
 			"put the public package key of the signbot there, or name another file with --trust-packages")
@@ -36,19 +38,9 @@ func (d *dist) receive(ctx context.Context, dir string, sign *message.Sign) (upl
 		return upload, fmt.Errorf("read trusted package keys: %w", err)
 	}
 	v := &verifier{sign: sign, ring: ring, dir: dir}
-	upload = publish.Upload{Package: sign.Package, Architecture: sign.Architecture}
-	seen := map[string]message.Artifact{}
-	for _, a := range slices.Concat(sign.Files, sign.SourceFiles) {
-		if !debian.ValidFileName(a.Name) {
-			return upload, refuse("bad file name %q", a.Name)
-		}
-		if other, twice := seen[a.Name]; twice && other != a {
-			return upload, refuse("two different files %s", a.Name)
-		}
-		seen[a.Name] = a
-		if _, err := artifact.FetchFile(ctx, d.Store, a, dir); err != nil {
-			return upload, err
-		}
+	upload = publish.Upload{Package: sign.Package, Architecture: sign.Architecture, Owned: true}
+	if err := d.fetch(ctx, dir, sign); err != nil {
+		return upload, err
 	}
 	for _, a := range sign.Files {
 		path := filepath.Join(dir, a.Name)
@@ -71,6 +63,32 @@ func (d *dist) receive(ctx context.Context, dir string, sign *message.Sign) (upl
 	upload.Changes = filepath.Join(dir, sign.Changes)
 	upload.Dsc, upload.SourceFiles, err = v.verifySource()
 	return upload, err
+}
+
+// fetchers is how many files of a build are fetched at a time.
+const fetchers = 4
+
+// fetch fetches the files of a build.
+func (d *dist) fetch(ctx context.Context, dir string, sign *message.Sign) error {
+	seen := map[string]message.Artifact{}
+	for _, a := range slices.Concat(sign.Files, sign.SourceFiles) {
+		if !debian.ValidFileName(a.Name) {
+			return refuse("bad file name %q", a.Name)
+		}
+		if other, twice := seen[a.Name]; twice && other != a {
+			return refuse("two different files %s", a.Name)
+		}
+		seen[a.Name] = a
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(fetchers)
+	for _, a := range seen {
+		group.Go(func() error {
+			_, err := artifact.FetchFile(ctx, d.Store, a, dir)
+			return err
+		})
+	}
+	return group.Wait()
 }
 
 // verifier checks one signed build whose files are in dir.

@@ -48,6 +48,7 @@ type Definition struct {
 	Watch   message.Topic // default of --watch; empty for a bot that watches no topic
 	Publish message.Topic // default of --publish-to
 	AckWait time.Duration // default of --ack-wait; zero is bus.DefaultAckWait
+	Jobs    int           // default of --jobs; zero is 1
 
 	Flags func(fs *pflag.FlagSet)                 // declares the bot's own flags
 	Arch  func() string                           // architecture served; nil for none

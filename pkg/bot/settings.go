@@ -43,7 +43,7 @@ func (s *Settings) declare(fs *pflag.FlagSet, d Definition) {
 	fs.StringVar(&s.Endpoint, "endpoint", "", "load-balancing group that this bot joins: each group gets every message, one member of it works on it (default \"pub/"+d.Name+"…\")")
 	if d.Watch != "" {
 		fs.StringVar(&s.Watch, "watch", string(d.Watch), "topic to watch")
-		fs.IntVar(&s.Jobs, "jobs", 1, "how many messages to work on at a time")
+		fs.IntVar(&s.Jobs, "jobs", cmp.Or(d.Jobs, 1), "how many messages to work on at a time")
 		fs.StringVar(&s.From, "from", "all", "where a new endpoint starts: all, new, or a duration such as 1h")
 		fs.DurationVar(&s.AckWait, "ack-wait", cmp.Or(d.AckWait, bus.DefaultAckWait), "how long a message stays with a bot of a new endpoint that gives no sign of life")
 	}

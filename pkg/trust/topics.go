@@ -26,13 +26,7 @@ type Topics struct {
 	dir string
 
 	mu    sync.Mutex
-	known map[string]topicKeys
-}
-
-// topicKeys is a keyring and the file it was read from.
-type topicKeys struct {
-	info fs.FileInfo
-	ring *Keyring
+	known map[string]*KeyringFile
 }
 
 // OpenTopics returns the topics of a folder in which the file "<topic>.asc" holds the public keys
@@ -47,7 +41,7 @@ func OpenTopics(dir string) (*Topics, error) {
 	case !info.IsDir():
 		return nil, fmt.Errorf("open trust folder: %s is not a folder", dir)
 	}
-	return &Topics{dir: dir, known: make(map[string]topicKeys)}, nil
+	return &Topics{dir: dir, known: make(map[string]*KeyringFile)}, nil
 }
 
 // Verify returns nil when signature, a single binary one, was made over exactly the bytes of payload
@@ -84,27 +78,14 @@ func (t *Topics) Verify(topic string, payload, signature []byte, signer string) 
 
 // keys returns the keyring of a topic, read again when its file is another than last time.
 func (t *Topics) keys(topic string) (*Keyring, error) {
-	path := filepath.Join(t.dir, topic+".asc")
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("read keyring: %w", err)
-	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if known, ok := t.known[topic]; ok && sameFile(known.info, info) {
-		return known.ring, nil
+	file, ok := t.known[topic]
+	if !ok {
+		file = NewKeyringFile(filepath.Join(t.dir, topic+".asc"))
+		t.known[topic] = file
 	}
-	ring, err := ReadKeyring(path)
-	if err != nil {
-		delete(t.known, topic)
-		return nil, err
-	}
-	t.known[topic] = topicKeys{info, ring}
-	return ring, nil
-}
-
-func sameFile(a, b fs.FileInfo) bool {
-	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+	t.mu.Unlock()
+	return file.Read()
 }
 
 // topicName tells whether s can be the name of a topic, and so of a file: lower-case letters,

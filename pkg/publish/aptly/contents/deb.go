@@ -37,6 +37,9 @@ const (
 // smallFile is how large a package may be that is held in memory while it is read.
 const smallFile = 1 << 20
 
+// turns bounds how many packages are read at a time, and with it what decoders take of memory.
+var turns = make(chan struct{}, 2*readers)
+
 // binary is what a binary package says.
 type binary struct {
 	stanza deb.Stanza
@@ -48,6 +51,12 @@ type binary struct {
 // readDeb reads the binary package at file. The bytes of a large one are read twice, side by side: they
 // come from the page cache, and hashing and unpacking take as long as each other.
 func readDeb(ctx context.Context, file string) (*binary, error) {
+	select {
+	case turns <- struct{}{}:
+		defer func() { <-turns }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	d, data, err := openDeb(file)
 	if err != nil {
 		return nil, err
