@@ -114,11 +114,11 @@ func (r *Repo) settleSome(ctx context.Context, batch []*request) (n int, err err
 	}
 	for _, q := range batch[:n] {
 		if !q.done {
-			q.publication, q.err = r.publication(s, q.candidates), r.keepBuildinfo(s, q.upload, true)
+			q.publication, q.err = r.publication(s, q.candidates), r.keepBuildinfo(s, q.upload)
 			q.done = true
 		}
 	}
-	return n, nil
+	return n, r.dirty.Sync(r.opts.Output)
 }
 
 // reason says what a publish of uploads is for.

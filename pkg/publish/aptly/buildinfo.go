@@ -25,7 +25,7 @@ func (r *Repo) has(path string) bool {
 // keepBuildinfo keeps the .buildinfo files of an upload that is published, for whoever wants to build it
 // again. They stay for good. The first of a name stays: another says how the same packages were built
 // once more.
-func (r *Repo) keepBuildinfo(s *suite, upload publish.Upload, durable bool) error {
+func (r *Repo) keepBuildinfo(s *suite, upload publish.Upload) error {
 	for _, file := range upload.Buildinfo {
 		kept := r.buildinfo(s, upload, file)
 		if r.has(kept) {
@@ -33,13 +33,9 @@ func (r *Repo) keepBuildinfo(s *suite, upload publish.Upload, durable bool) erro
 		}
 		r.step("keep " + filepath.Base(file))
 		target := filepath.Join(r.opts.Output, filepath.FromSlash(kept))
+		r.dirty.Wrote(target)
 		if err := disk.Take(file, target, false); err != nil {
 			return fmt.Errorf("keep %s: %w", filepath.Base(file), err)
-		}
-		if durable {
-			if err := disk.Sync(filepath.Dir(target)); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"foundry/pkg/publish"
 	"foundry/pkg/publish/aptly/catalog"
-	"foundry/pkg/publish/aptly/disk"
 	"foundry/pkg/publish/aptly/dists"
 	"foundry/pkg/publish/aptly/ledger"
 	"foundry/pkg/publish/aptly/metadata"
@@ -52,7 +52,7 @@ func (r *Repo) publish(ctx context.Context, s *suite, p plan) (err error) {
 	if err := r.make(ctx, s, g); err != nil {
 		return errors.Join(err, r.undo(s))
 	}
-	if err := disk.Sync(r.opts.Output, r.opts.Dir); err != nil {
+	if err := r.sync(); err != nil {
 		return errors.Join(err, r.undo(s))
 	}
 	if err := s.folder.Switch(g.snapshot.Serial, s.Suite.Suite); err != nil {
@@ -65,6 +65,18 @@ func (r *Repo) publish(ctx context.Context, s *suite, p plan) (err error) {
 	}
 	r.settle(s, g)
 	return nil
+}
+
+// sync makes what has been written outlast a power failure, the journal of the database too.
+func (r *Repo) sync() error {
+	journals, err := filepath.Glob(filepath.Join(r.opts.Dir, "db", "*.log"))
+	if err != nil {
+		return err
+	}
+	for _, path := range journals {
+		r.dirty.Wrote(path)
+	}
+	return r.dirty.Sync(r.opts.Output, r.opts.Dir)
 }
 
 // make makes all of a generation. Nothing of it shows.
@@ -130,7 +142,7 @@ func (r *Repo) bring(s *suite, g *generation) error {
 		}
 	}
 	for _, u := range g.uploads {
-		if err := r.keepBuildinfo(s, u, false); err != nil {
+		if err := r.keepBuildinfo(s, u); err != nil {
 			return err
 		}
 	}

@@ -54,7 +54,7 @@ func (r *Repo) setting(s publish.Suite) string {
 func (r *Repo) load(option publish.Suite) (err error) {
 	s := &suite{Suite: option, set: metadata.New(option)}
 	r.suites[s.Codename] = s
-	if s.folder, err = dists.New(filepath.Join(r.opts.Output, "dists"), s.Codename, func(name string) { r.step(name) }); err != nil {
+	if s.folder, err = dists.New(filepath.Join(r.opts.Output, "dists"), s.Codename, &r.dirty, func(name string) { r.step(name) }); err != nil {
 		return err
 	}
 	serial, err := s.folder.Served()

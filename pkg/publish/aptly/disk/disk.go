@@ -54,7 +54,7 @@ func WriteFile(path string, data []byte) error {
 	})
 }
 
-// Put is WriteFile for what outlasts a power failure only after the next Sync.
+// Put is WriteFile for what is synced later.
 func Put(path string, data io.WriterTo) error {
 	return swap(path, false, func(f *os.File) error {
 		_, err := data.WriteTo(f)
@@ -96,7 +96,7 @@ func swap(path string, durable bool, fill func(*os.File) error) error {
 }
 
 // Place puts the file from at path, as a link where the file system can, and replaces what is
-// there. Nobody sees a part of it. It outlasts a power failure only after the next Sync.
+// there. Nobody sees a part of it. It outlasts a power failure only once it has been synced.
 func Place(from, path string) error { return take(from, path, true) }
 
 // Take puts the file from at path as Place does; as a copy unless it may be linked, which is for files that
@@ -165,35 +165,10 @@ func Remove(path string) error {
 	return nil
 }
 
-// Sync makes all that has been written to the file systems of the folders outlast a power failure.
-func Sync(folders ...string) error {
-	seen := map[uint64]bool{}
-	for _, path := range folders {
-		dir, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		var stat unix.Stat_t
-		err = unix.Fstat(int(dir.Fd()), &stat)
-		if device := stat.Dev; err == nil && !seen[device] {
-			seen[device] = true
-			err = unix.Syncfs(int(dir.Fd()))
-		}
-		if err := errors.Join(err, dir.Close()); err != nil {
-			return fmt.Errorf("sync %s: %w", path, err)
-		}
-	}
-	return nil
-}
-
 // SyncFolder makes the names in a folder, and with the journaling file systems all names made before,
 // outlast a power failure.
 func SyncFolder(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return syncOne(path)
 }
 
 // Point makes the symbolic link path lead to target in one step. What is no symbolic link is

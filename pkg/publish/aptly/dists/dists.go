@@ -28,13 +28,15 @@ const MaxPlain = 32 << 20
 type Folder struct {
 	dists    string
 	codename string
+	dirty    *disk.Dirty
 	step     func(name string)    // called before each change on disk
 	expiring map[string]time.Time // index files below by-hash that are not listed any more: since when
 }
 
-// New returns the folder of a codename below dists, and looks for what has been there before.
-func New(dists, codename string, step func(string)) (*Folder, error) {
-	f := &Folder{dists: dists, codename: codename, step: step, expiring: map[string]time.Time{}}
+// New returns the folder of a codename below dists, and looks for what has been there before. What it writes
+// is noted in dirty; step is called before each change on disk.
+func New(dists, codename string, dirty *disk.Dirty, step func(string)) (*Folder, error) {
+	f := &Folder{dists: dists, codename: codename, dirty: dirty, step: step, expiring: map[string]time.Time{}}
 	if err := os.MkdirAll(f.byHash(), 0o755); err != nil {
 		return nil, err
 	}
@@ -113,6 +115,7 @@ func (f *Folder) Write(serial uint64, list []metadata.Index, previous metadata.R
 					return err
 				}
 			}
+			f.dirty.Wrote(path)
 			return disk.Put(path, i)
 		})
 	}
@@ -122,6 +125,7 @@ func (f *Folder) Write(serial uint64, list []metadata.Index, previous metadata.R
 	for _, i := range list {
 		if written(i) {
 			f.step("index " + i.Path)
+			f.dirty.Named(filepath.Join(f.Generation(serial), filepath.FromSlash(i.Path)))
 			if err := f.name(serial, i); err != nil {
 				return err
 			}

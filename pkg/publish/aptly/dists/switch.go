@@ -44,6 +44,7 @@ func (f *Folder) WriteRelease(serial uint64, s Signed, modified time.Time) error
 	}{{"Release", s.release}, {"Release.gpg", s.detached}, {"InRelease", s.inline}} {
 		path := filepath.Join(f.Generation(serial), file.name)
 		f.step("write " + file.name)
+		f.dirty.Wrote(path)
 		if err := disk.Put(path, bytes.NewReader(file.data)); err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ func PoolPath(name, sha256 string) string {
 // A Stock is the files of all packages that are held. It is not safe for concurrent use.
 type Stock struct {
 	pool, output string
+	dirty        *disk.Dirty
 	step         func(name string)
 	held         map[string]*held
 	served       map[string]*use // by path below the output folder
@@ -40,9 +41,9 @@ type use struct {
 	count  int
 }
 
-// New returns a stock of nothing. step is called before each change on disk.
-func New(pool, output string, step func(string)) *Stock {
-	return &Stock{pool: pool, output: output, step: step, held: map[string]*held{}, served: map[string]*use{}, pooled: map[string]int{}, keys: map[string]int{}}
+// New returns a stock of nothing. What it writes is noted in dirty; step is called before each change on disk.
+func New(pool, output string, dirty *disk.Dirty, step func(string)) *Stock {
+	return &Stock{pool: pool, output: output, dirty: dirty, step: step, held: map[string]*held{}, served: map[string]*use{}, pooled: map[string]int{}, keys: map[string]int{}}
 }
 
 // Entry returns the entry of that ID, if it is held.
@@ -158,6 +159,7 @@ func (s *Stock) Import(e *catalog.Entry, sources map[string]string, take bool) e
 			return fmt.Errorf("import %s: no SHA-256", f.Name)
 		}
 		s.step("import " + f.Name)
+		s.dirty.Wrote(target)
 		if err := disk.Take(sources[f.Name], target, take); err != nil {
 			return err
 		}
@@ -175,6 +177,7 @@ func (s *Stock) Link(e *catalog.Entry) error {
 			}
 		}
 		s.step("link " + e.Path(f))
+		s.dirty.Wrote(target)
 		if err := disk.Place(filepath.Join(s.pool, f.Pool), target); err != nil {
 			return err
 		}
