@@ -111,3 +111,26 @@ func TestKeyStatus(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestUnserved(t *testing.T) {
+	signed := map[message.ID]string{"1": "sid", "2": "sid", "3": "bookworm", "4": "experimental"}
+	for name, c := range map[string]struct {
+		states []bus.State
+		want   []string
+	}{
+		"no distbot": {nil, []string{
+			"1 signed builds are for bookworm, which no distbot that is alive has as --codename",
+			"1 signed builds are for experimental, which no distbot that is alive has as --codename",
+			"2 signed builds are for sid, which no distbot that is alive has as --codename",
+		}},
+		"two and a standby": {[]bus.State{
+			{Bot: "distbot", State: "idle", Serves: []string{"bookworm", "trixie"}}, {Bot: "distbot", State: "standby"},
+			{Bot: "distbot", State: "busy", Serves: []string{"sid"}}, {Bot: "signbot", State: "idle"},
+		}, []string{"1 signed builds are for experimental, which no distbot that is alive has as --codename"}},
+		"one that does not say": {[]bus.State{{Bot: "distbot", State: "idle"}}, nil},
+	} {
+		if diff := cmp.Diff(c.want, unserved(signed, c.states)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}

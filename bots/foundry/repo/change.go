@@ -162,7 +162,7 @@ func (e *Env) change(ctx context.Context, change publish.Change, o changing, que
 				return err
 			}
 		}
-		ask := !o.yes && e.terminal() && isTerminal(e.Out) && !e.JSON
+		ask := !o.yes && isTerminal(e.In) && !e.JSON
 		if o.dryRun || ask {
 			preview := change
 			preview.DryRun = true
