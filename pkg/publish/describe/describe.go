@@ -64,30 +64,33 @@ const (
 	pause = time.Second
 	// look is how often keys are looked at without a publish: their expiry may have been moved.
 	look = 24 * time.Hour
+	// retry is how often that is done after something went wrong.
+	retry = 10 * time.Minute
 )
 
 // Run describes the repository at once, after what Published says, and each day, until ctx ends. What goes
-// wrong is told, and tried again the next time.
+// wrong is told, and tried again.
 func (d *Describer) Run(ctx context.Context) {
-	tick := time.NewTicker(look)
-	defer tick.Stop()
 	var known keys
-	for daily := true; ; {
-		err := d.describe(ctx, &known, daily)
-		if ctx.Err() != nil {
+	var due time.Time // when all is looked at again
+	told := ""
+	for {
+		all := !time.Now().Before(due)
+		err := d.describe(ctx, &known, all)
+		switch {
+		case ctx.Err() != nil:
 			return
-		}
-		if err != nil {
+		case err == nil && all:
+			due, told = time.Now().Add(look), ""
+		case err != nil && (all || err.Error() != told): // not after each publish
+			due, told = time.Now().Add(retry), err.Error()
 			d.tell(err)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-			daily = true
-			continue
+		case <-time.After(time.Until(due)):
 		case <-d.published:
-			daily = err != nil
 		}
 		select {
 		case <-ctx.Done():
@@ -117,10 +120,10 @@ func (d *Describer) Keys() error {
 // Once describes the repository as it is now.
 func (d *Describer) Once(ctx context.Context) error { return d.describe(ctx, new(keys), true) }
 
-// describe writes what has changed. With daily all keys are read again, else those alone whose files have
-// changed.
-func (d *Describer) describe(ctx context.Context, known *keys, daily bool) error {
-	fresh, err := d.readKeys(*known, daily)
+// describe writes what has changed. With all, keys are read again although their files have not changed, and
+// the keyring package is looked for.
+func (d *Describer) describe(ctx context.Context, known *keys, all bool) error {
+	fresh, err := d.readKeys(*known, all)
 	if err != nil {
 		return err
 	}
@@ -136,7 +139,7 @@ func (d *Describer) describe(ctx context.Context, known *keys, daily bool) error
 	// The package comes last but for the page, which tells of it. It can be refused, and all else is to be
 	// there then too.
 	var refused error
-	if d.opts.KeyringPackage && (daily || !known.same(fresh)) {
+	if d.opts.KeyringPackage && (all || !known.same(fresh)) {
 		refused = d.includeKeyring(ctx, fresh)
 	}
 	page, err := d.page(ctx, fresh)

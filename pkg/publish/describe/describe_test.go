@@ -143,6 +143,7 @@ func TestFollows(t *testing.T) {
 	f.mu.Lock()
 	f.refuse = errors.New("no space left on device")
 	f.mu.Unlock()
+	public(t, openKey(t, keyFile(t, "packages")), f.options.PackageKeys) // what the package brings changes
 	for range 100 {
 		d.Published() // does not wait
 	}
