@@ -47,8 +47,10 @@ func Load(state, name string) (*Settings, error) {
 	if err := json.Unmarshal(text, s); err != nil {
 		return nil, bot.Hint(fmt.Errorf("read settings of repository %s: %w", name, err), "start distbot once, which writes them anew")
 	}
+	s.Name = name
 	if err := s.Check(); err != nil {
-		return nil, bot.Hint(fmt.Errorf("settings of repository %s: %w", name, err), "start distbot once, which writes them anew")
+		// Its hint is for whoever has given flags.
+		return nil, bot.Hint(errors.New("settings of repository "+name+": "+err.Error()), "start distbot once, which writes them anew")
 	}
 	if len(s.Keys) == 0 {
 		s.Keys = []string{filepath.Join(state, "keys", Key.File)} // which is not to be made here
