@@ -52,6 +52,7 @@ var choosers = map[string][]string{
 	// It publishes messages for distbot, and fills the large repository.
 	"scripts/bench/repository": {"pkg/bus/jetstream", "pkg/publish/aptly"},
 	"scripts/corpus":        {"pkg/artifact/folder"},
+	"scripts/equality":      {"pkg/publish/aptly"},
 }
 
 // owners are the only packages, tests included, that import what begins with the key.
