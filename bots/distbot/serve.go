@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"foundry/pkg/publish/headers"
 )
 
 // listen opens the address, IPv4 or IPv6.
@@ -92,8 +94,8 @@ func handler(root *os.Root) http.Handler {
 			modified = modified.Add(-time.Second)
 			r.Header.Del("If-Modified-Since")
 		}
-		w.Header().Set("Cache-Control", caching(name))
-		w.Header().Set("Content-Type", contentType(name))
+		w.Header().Set("Cache-Control", headers.CacheControl(name))
+		w.Header().Set("Content-Type", headers.ContentType(name))
 		w.Header().Set("ETag", fmt.Sprintf(`"%x-%x"`, info.ModTime().UnixNano(), info.Size()))
 		http.ServeContent(&patient{w, http.NewResponseController(w)}, r, "", modified, f)
 	})
@@ -120,31 +122,4 @@ func open(root *os.Root, name string) (*os.File, os.FileInfo) {
 		return nil, nil
 	}
 	return f, info
-}
-
-// caching tells how long a file may be kept by caches: what is named by its hash or version never
-// changes, all else must be asked for anew.
-func caching(name string) string {
-	if strings.HasPrefix(name, "pool/") || strings.Contains(name, "/by-hash/") {
-		return "public, max-age=31536000, immutable"
-	}
-	return "no-cache"
-}
-
-func contentType(name string) string {
-	base := path.Base(name)
-	switch ext := path.Ext(base); {
-	case ext == ".html":
-		return "text/html; charset=utf-8"
-	case ext == ".deb" || ext == ".udeb" || ext == ".ddeb":
-		return "application/vnd.debian.binary-package"
-	case ext == ".gz":
-		return "application/gzip"
-	case ext == ".xz":
-		return "application/x-xz"
-	case ext == ".asc" || ext == ".gpg" || ext == ".dsc" || ext == ".sources" || ext == ".buildinfo",
-		base == "Release" || base == "InRelease" || base == "Packages" || base == "Sources":
-		return "text/plain; charset=utf-8"
-	}
-	return "application/octet-stream"
 }
