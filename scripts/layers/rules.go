@@ -20,11 +20,11 @@ const (
 // layers is the import table: a package may import those of the lines above its own, and what is
 // below its own folder. The first pattern (path.Match) that fits a package counts.
 var layers = [][]string{
-	{"schemas", "pkg/debian", "pkg/publish/aptly/disk"},
+	{"schemas", "pkg/debian", "pkg/publish/aptly/disk", "pkg/publish/index", "pkg/publish/headers"},
 	{"pkg/message", "pkg/trust", "pkg/gitrepo/git"},
 	{"pkg/artifact", "pkg/gitrepo/remote"},
 	{"pkg/bus", "pkg/environment", "pkg/publish", "pkg/gitrepo", "pkg/gitrepo/mirror", "pkg/environment/podman/index", "pkg/environment/podman/host"}, // the ports
-	{"pkg/bot", "pkg/publish/describe"},
+	{"pkg/bot", "pkg/publish/describe", "pkg/publish/target", "pkg/publish/aptly/catalog", "pkg/publish/aptly/metadata"},
 	{"pkg/*/*", "pkg/*/*/*"}, // adapters and contract suites
 	{"bots/internal/wire", "bots/internal/published", "bots/internal/sourcepackage"},
 	{"bots/internal/orig", "bots/internal/openkey", "bots/internal/repoctl"},
@@ -51,8 +51,8 @@ var choosers = map[string][]string{
 	"scripts/bench":         {"pkg/environment/podman"},
 	// It publishes messages for distbot, and fills the large repository.
 	"scripts/bench/repository": {"pkg/bus/jetstream", "pkg/publish/aptly"},
-	"scripts/corpus":        {"pkg/artifact/folder"},
-	"scripts/equality":      {"pkg/publish/aptly"},
+	"scripts/corpus":           {"pkg/artifact/folder"},
+	"scripts/equality":         {"pkg/publish/aptly"},
 }
 
 // owners are the only packages, tests included, that import what begins with the key.
