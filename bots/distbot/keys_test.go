@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -93,9 +94,9 @@ func TestKeysChange(t *testing.T) {
 	}
 }
 
-// TestExpiredKey lets the only key expire while the repository is open: clients keep what they have, and the error
-// says what to do.
-func TestExpiredKey(t *testing.T) {
+// gpgIn2020 gives gpg an empty home of its own, and returns what runs it there at the beginning of 2020.
+func gpgIn2020(t *testing.T) func(args ...string) {
+	t.Helper()
 	home, err := os.MkdirTemp("", "gpg")
 	if err != nil {
 		t.Fatal(err)
@@ -109,13 +110,45 @@ func TestExpiredKey(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	gpg := func(args ...string) {
+	return func(args ...string) {
 		t.Helper()
 		args = append([]string{"--batch", "--quiet", "--passphrase", "", "--faked-system-time", "20200101T000000"}, args...)
 		if out, err := exec.Command("gpg", args...).CombinedOutput(); err != nil {
 			t.Fatalf("gpg %v: %v: %s", args, err, out)
 		}
 	}
+}
+
+// TestExpiredPackageKey lets the key that has signed a build expire before the build is published.
+func TestExpiredPackageKey(t *testing.T) {
+	gpg := gpgIn2020(t)
+	gpg("--quick-generate-key", "Packages <packages@example.org>", "ed25519", "sign", "2040-01-01")
+	f := newFixture(t)
+	signer, err := trust.OpenSigner(t.Context(), "packages@example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.signer = signer
+	build := f.sign(t, "1.0-1")
+	gpg("--quick-set-expire", signer.Fingerprint(), "2021-01-01")
+	f.trustKey(t, signer)
+	_, err = f.run(t, build)
+	var failure *bot.Failure
+	if !errors.As(err, &failure) || !strings.Contains(failure.Reason, "key "+signer.Fingerprint()+" has expired on 2021-01-01") ||
+		!strings.Contains(failure.Hint, "gpg --quick-set-expire "+signer.Fingerprint()) {
+		t.Errorf("expired: %+v", failure)
+	}
+	gpg("--quick-set-expire", signer.Fingerprint(), "2041-01-01")
+	f.trustKey(t, signer)
+	if _, err := f.run(t, build); err != nil {
+		t.Errorf("after the key was extended: %v", err)
+	}
+}
+
+// TestExpiredKey lets the only key expire while the repository is open: clients keep what they have, and the error
+// says what to do.
+func TestExpiredKey(t *testing.T) {
+	gpg := gpgIn2020(t)
 	gpg("--quick-generate-key", "Archive <archive@example.org>", "ed25519", "sign", "2040-01-01")
 	f := newFixture(t)
 	f.reopen(t, "archive@example.org")
