@@ -31,7 +31,7 @@ fonts-dejavu-core python3-minimal libpython3-stdlib golang-github-spf13-cobra-de
 gcc-12-base libgcc-s1 zlib1g zlib1g-dev linux-image-amd64 vim-tiny vim-common wamerican ca-certificates hyphen-de
 aspell-de manpages-fr manpages-ja libjs-jquery node-clone lintian apt bsdutils login sysvinit-utils init-system-helpers
 hello:arm64 zlib1g:arm64 libgcc-s1:arm64 dash:arm64
-busybox-udeb anna cdebconf-udeb kmod-udeb nano-udeb mountmedia`)
+anna nano-udeb cdebconf-udeb`)
 	sources = strings.Fields(`hello 6tunnel 9mount bonnie++ gnucobol mysql-defaults what-is-python go-md2man-v2 dash hostname tzdata`)
 )
 
