@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -40,17 +41,18 @@ func (r recorder) Include(ctx context.Context, upload publish.Upload) (publish.P
 // Change makes a change, and notes what has come and gone.
 func (r recorder) Change(ctx context.Context, change publish.Change) ([]publish.Changed, error) {
 	changed, err := r.Archive.Change(ctx, change)
-	if err != nil || change.DryRun {
+	if change.DryRun {
 		return changed, err
 	}
+	// There may be both: the repository has changed, and a target of it is out of reach.
 	for _, c := range changed {
 		r.d.Log.Info().Str("kind", change.Kind).Str("suite", c.Codename).Uint64("serial", c.Serial).
 			Int("added", len(c.Added)).Int("removed", len(c.Removed)).Msg("changed by hand")
-		if err := r.renote(ctx, c); err != nil {
-			return changed, bot.Hint(fmt.Errorf("changed, but not put on record: %w", err), "restart distbot, which sets the record right")
+		if noted := r.renote(ctx, c); noted != nil {
+			err = errors.Join(err, bot.Hint(fmt.Errorf("changed, but not put on record: %w", noted), "restart distbot, which sets the record right"))
 		}
 	}
-	return changed, nil
+	return changed, err
 }
 
 // renote sets the record of the source packages right that a change is about, also where builds of them are

@@ -177,14 +177,15 @@ func (e *Env) change(ctx context.Context, change publish.Change, o changing, que
 				return errors.New("nothing was changed")
 			}
 		}
+		// Where a target is out of reach there is an error, and the repository has changed.
 		done, err := a.Change(ctx, change)
 		if err != nil {
-			return a.explain(ctx, change, err)
+			err = a.explain(ctx, change, err)
 		}
-		if err := a.follow(ctx, done); err != nil {
-			return err
+		if err == nil || len(done) > 0 {
+			err = errors.Join(err, a.follow(ctx, done), e.printChanged(done, "changed"))
 		}
-		return e.printChanged(done, "changed")
+		return err
 	})
 }
 

@@ -36,6 +36,9 @@ func (s *Settings) Check() error {
 	if err := s.checkKeys(); err != nil {
 		return err
 	}
+	if _, err := s.targets(); err != nil {
+		return err
+	}
 	_, err := s.Suites()
 	return err
 }

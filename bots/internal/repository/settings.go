@@ -62,7 +62,7 @@ func (s *Settings) Declare(fs *pflag.FlagSet) {
 	fs.StringVar(&s.Origin, "origin", "", "origin of the repository, for apt's pinning (default: its name)")
 	fs.StringVar(&s.Label, "label", "", "label of the repository, for apt's pinning (default: its name)")
 	fs.StringVar(&s.URI, "uri", "", "`URI` under which clients reach the repository, for the .sources files in it")
-	fs.StringArrayVar(&s.Targets, "target", nil, "`place` that the repository is copied to after each publish, such as s3://BUCKET/PREFIX or rsync://HOST/MODULE (repeatable)")
+	fs.StringArrayVar(&s.Targets, "target", nil, "`place` that the repository is copied to with each publish: s3://BUCKET/PREFIX?endpoint=URL, ssh://HOST/PATH, rsync://HOST/MODULE or file:///PATH (repeatable)")
 	fs.StringArrayVar(&s.NextKeys, "next-key", nil, "`file` of public keys that shall sign later: clients learn of them now, from the keyring package (repeatable)")
 	fs.StringVar(&s.PackageKeys, "trust-packages", "", "keyring `file` of the keys that may sign packages (default: trust/packages.asc in the state folder)")
 	fs.BoolVar(&s.NoKeyringPackage, "no-keyring-package", false, "do not build and publish the package NAME-archive-keyring")
