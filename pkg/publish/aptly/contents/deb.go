@@ -26,7 +26,7 @@ import (
 // Limits of what is read from packages: far above what any in Debian has.
 const (
 	maxControlMember = 64 << 20 // compressed
-	maxControlTar    = 256 << 20
+	maxControlTar    = 64 << 20
 	maxControl       = 1 << 20  // the control file or a .dsc
 	maxDataTar       = 32 << 30 // unpacked
 	maxPaths         = 2 << 20
