@@ -3,12 +3,14 @@ package repository
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"time"
 
 	"foundry/pkg/bot"
 	"foundry/pkg/publish"
 	"foundry/pkg/publish/aptly"
 	"foundry/pkg/publish/describe"
+	"foundry/pkg/publish/target"
 )
 
 // Repository is an open repository that is copied to its targets with each publish, and explains itself to who looks at
@@ -22,7 +24,11 @@ var _ publish.Archive = (*Repository)(nil)
 
 // Open opens the repository; it waits while another process has it open. o is what Options has returned.
 func (s *Settings) Open(ctx context.Context, b *bot.Bot, o publish.Options) (*Repository, error) {
-	archive, err := open(ctx, o)
+	targets, err := s.targets()
+	if err != nil {
+		return nil, err
+	}
+	archive, err := open(ctx, o, targets)
 	if err != nil {
 		return nil, bot.Hint(err, "--output belongs to the state folder that it was made with; give that, or an empty folder")
 	}
@@ -36,12 +42,15 @@ func (s *Settings) Open(ctx context.Context, b *bot.Bot, o publish.Options) (*Re
 	return &Repository{archive, describer}, nil
 }
 
-func open(ctx context.Context, o publish.Options) (publish.Archive, error) {
+func open(ctx context.Context, o publish.Options, targets []target.Target) (publish.Archive, error) {
 	repo, err := aptly.Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	return repo, nil
+	if len(targets) == 0 {
+		return repo, nil
+	}
+	return target.Wrap(repo, o.Output, filepath.Join(o.Dir, "targets"), targets, o.Log), nil
 }
 
 // Explain keeps what the repository says of itself current until ctx ends.
