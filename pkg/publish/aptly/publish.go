@@ -39,7 +39,8 @@ type generation struct {
 // publish makes the suite show what it has, less what the plan drops, and what the plan adds.
 func (r *Repo) publish(ctx context.Context, s *suite, p plan) (err error) {
 	if s.unfinished {
-		if err := r.undo(s); err != nil {
+		// After an error the database takes no more until it is opened again.
+		if err := errors.Join(r.db.Close(), r.db.Open(), r.undo(s)); err != nil {
 			return fmt.Errorf("remove what the publish before left: %w", err)
 		}
 	}

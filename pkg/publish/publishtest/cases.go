@@ -123,7 +123,7 @@ func testUnknownCodename(t *testing.T, f *fixture) {
 		if _, err := f.open(t).Include(t.Context(), upload); !errors.Is(err, publish.ErrUnknownCodename) {
 			t.Errorf("codename %q: %v, want ErrUnknownCodename", name, err)
 		}
-		f = &fixture{Adapter: f.Adapter, dir: t.TempDir()}
+		f = &fixture{Adapter: f.Adapter, suites: f.suites, dir: t.TempDir()}
 	}
 }
 

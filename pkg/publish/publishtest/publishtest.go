@@ -18,13 +18,37 @@ import (
 type Adapter struct {
 	// Open opens the repository that is kept in dir, made when it is new, and waits as
 	// publish.Repository demands.
-	Open func(ctx context.Context, dir string, suites []publish.Suite) (publish.Repository, error)
+	Open func(ctx context.Context, dir string, suites []publish.Suite) (publish.Archive, error)
 	// Output is the folder of dir that is served, Key the file of the armored public key.
 	Output func(dir string) string
 	Key    func(dir string) string
-	// Crash includes upload in another process, which kills itself before its n-th change on disk,
-	// and tells whether it had less than n to make and so has finished.
-	Crash func(t testing.TB, dir string, suites []publish.Suite, upload publish.Upload, n int) (finished bool)
+	// Crash does a task in another process, which kills itself before its n-th change on disk,
+	// and tells whether it had less than n to make and so has finished. Of tasks other than Include, changes of one
+	// kind that follow one another may count as one.
+	Crash func(t testing.TB, dir string, suites []publish.Suite, task Task, n int) (finished bool)
+}
+
+// A Task is a call of one method of a repository.
+type Task struct {
+	Include *publish.Upload
+	Change  *publish.Change
+	Resign  string        // codename
+	Refresh time.Duration // within
+}
+
+// Do does the task.
+func (task Task) Do(ctx context.Context, repo publish.Archive) (err error) {
+	switch {
+	case task.Include != nil:
+		_, err = repo.Include(ctx, *task.Include)
+	case task.Change != nil:
+		_, err = repo.Change(ctx, *task.Change)
+	case task.Resign != "":
+		err = repo.Resign(ctx, task.Resign)
+	default:
+		err = repo.Refresh(ctx, task.Refresh)
+	}
+	return err
 }
 
 // Suites are those that repositories under test have: the codenames alpha, of amd64 and arm64,
@@ -73,10 +97,21 @@ func Run(t *testing.T, a Adapter) {
 		{"second process waits", testWaits},
 		{"reopened", testReopened},
 		{"client meanwhile", testClientMeanwhile},
+		{"components", testComponents},
+		{"keep", testKeep},
+		{"remembered", testRemembered},
+		{"downgrade", testDowngrade},
+		{"snapshots", testSnapshots},
+		{"rollback", testRollback},
+		{"remove", testRemove},
+		{"copy", testCopy},
+		{"promote", testPromote},
+		{"bad changes", testBadChanges},
+		{"resign", testResign},
 		{"killed", testKilled},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			c.run(t, &fixture{Adapter: a, dir: t.TempDir(), packages: t.TempDir()})
+			c.run(t, &fixture{Adapter: a, suites: Suites(), dir: t.TempDir(), packages: t.TempDir()})
 		})
 	}
 }
@@ -84,16 +119,17 @@ func Run(t *testing.T, a Adapter) {
 // fixture is one repository under test.
 type fixture struct {
 	Adapter
+	suites   []publish.Suite
 	dir      string
 	packages string // folder of packages to include
 	made     int
 }
 
-func (f *fixture) open(t testing.TB) publish.Repository {
+func (f *fixture) open(t testing.TB) publish.Archive {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	repo, err := f.Open(ctx, f.dir, Suites())
+	repo, err := f.Open(ctx, f.dir, f.suites)
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}

@@ -184,13 +184,13 @@ func testWaits(t *testing.T, f *fixture) {
 	repo := f.open(t)
 	short, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 	defer cancel()
-	if _, err := f.Open(short, f.dir, Suites()); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := f.Open(short, f.dir, f.suites); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("open a second time: %v, want it to wait until its time is up", err)
 	}
 	opened := make(chan publish.Repository)
 	go func() {
 		defer close(opened)
-		second, err := f.Open(t.Context(), f.dir, Suites())
+		second, err := f.Open(t.Context(), f.dir, f.suites)
 		if err != nil {
 			t.Errorf("open a second time: %v", err)
 			return
@@ -263,44 +263,6 @@ func testClientMeanwhile(t *testing.T, f *fixture) {
 			c.Must(t, "apt-get", "download", "hello=1.0-12", "hello-data=1.0-12")
 			return
 		default:
-		}
-	}
-}
-
-// testKilled kills the process before each of its changes on disk, in turn.
-func testKilled(t *testing.T, f *fixture) {
-	if testing.Short() {
-		t.Skip("takes long")
-	}
-	first, second := f.upload(t, "hello", "1.0-1", "amd64", "all"), f.upload(t, "hello", "1.0-2", "amd64", "all")
-	for n, finished := 1, false; !finished; n++ {
-		f.dir = t.TempDir()
-		repo := f.open(t)
-		f.include(t, repo, first)
-		if err := repo.Close(); err != nil {
-			t.Fatal(err)
-		}
-		finished = f.Crash(t, f.dir, Suites(), second, n)
-		seen := fmt.Sprint(f.consistent(t, "alpha")[amd64])
-		if seen != "[hello 1.0-1 amd64 hello-data 1.0-1 all]" && seen != "[hello 1.0-2 amd64 hello-data 1.0-2 all]" {
-			t.Errorf("killed at %d: clients see %s", n, seen)
-		}
-		repo = f.open(t)
-		f.consistent(t, "alpha")
-		f.include(t, repo, second)
-		f.kept(t, "hello_1.0-2_amd64.buildinfo", "Format: 1.0\n")
-		f.lists(t, "alpha", amd64, "hello 1.0-2 amd64", "hello-data 1.0-2 all")
-		f.lists(t, "alpha", sources, "hello 1.0-2")
-		if n%5 == 0 || finished {
-			c := f.client(t, "alpha", "amd64")
-			c.Must(t, "apt-get", "update")
-			c.Must(t, "apt-get", "download", "hello", "hello-data")
-		}
-		if err := repo.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if finished && n < 5 {
-			t.Errorf("only %d changes on disk", n)
 		}
 	}
 }
