@@ -41,20 +41,35 @@ func TestByHand(t *testing.T) {
 	b := bottest.New(t, definition())
 	f := &fixture{dist: &dist{trust: filepath.Join(b.State, "trust", "packages.asc")}, store: b.Ports.Store, signer: newKey(t), dir: t.TempDir()}
 	f.trustKey(t, f.signer)
-	address := freeAddress(t)
-	distbot := spawn(t, b, "--name", "test", "--codename", "bookworm", "--codename", "trixie", "--arch", "amd64", "--serve", address, "--no-keyring-package")
+	address, mirror := freeAddress(t), filepath.Join(t.TempDir(), "mirror")
+	args := []string{
+		"--name", "test", "--codename", "bookworm", "--codename", "trixie", "--arch", "amd64", "--serve", address, "--no-keyring-package",
+		"--target", "file://" + mirror,
+	}
+	distbot := spawn(t, b, args...)
 	for _, version := range []string{"1.0-1", "1.0-2"} {
 		if d, ok := b.Await(say(b, f.sign(t, version))).(*message.Dist); !ok {
 			t.Fatalf("answer: %+v", d)
 		}
 	}
-	key := filepath.Join(b.State, "repo", "test", "test.asc")
 	clients := map[string]*publishtest.Client{}
 	for _, codename := range []string{"bookworm", "trixie"} {
-		clients[codename] = publishtest.NewClient(t, "http://"+address, codename, "amd64", key)
+		clients[codename] = publishtest.NewClient(t, "http://"+address, codename, "amd64", filepath.Join(b.State, "repo", "test", "test.asc"))
 	}
+	inRelease := func(root, codename string) string {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(root, "dists", codename, "InRelease"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	served := filepath.Join(b.State, "repo", "test")
 	sees := func(codename, version string) {
 		t.Helper()
+		if inRelease(mirror, codename) != inRelease(served, codename) {
+			t.Errorf("the target is behind with %s", codename)
+		}
 		clients[codename].Must(t, "apt-get", "update")
 		out, err := clients[codename].Run("apt-cache", "show", "hello")
 		if version == "" && err == nil && strings.Contains(out, "Version:") || version != "" && !strings.Contains(out, "\nVersion: "+version+"\n") {
@@ -85,14 +100,10 @@ func TestByHand(t *testing.T) {
 	hand(t, b, "trixie changed, publish 3", "remove", "trixie", "hello")
 	sees("trixie", "")
 	recorded("trixie", "0.9-1", "")
-	before, err := os.ReadFile(filepath.Join(b.State, "repo", "test", "dists", "bookworm", "InRelease"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	before := inRelease(served, "bookworm")
 	hand(t, b, "signed anew: bookworm, trixie", "resign")
-	after, err := os.ReadFile(filepath.Join(b.State, "repo", "test", "dists", "bookworm", "InRelease"))
-	if err != nil || string(after) == string(before) {
-		t.Errorf("%v, not signed anew", err)
+	if inRelease(served, "bookworm") == before {
+		t.Error("not signed anew")
 	}
 	sees("bookworm", "1.0-1")
 
@@ -104,10 +115,13 @@ func TestByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	hand(t, b, "bookworm changed, publish 7", "remove", "bookworm", "hello")
+	if inRelease(mirror, "bookworm") != inRelease(served, "bookworm") {
+		t.Error("the target is behind")
+	}
 	hand(t, b, "trixie changed, publish 5", "rollback", "trixie", "2")
 	recorded("bookworm", "0.9-1", "lower than version 1.0-1")
 	recorded("trixie", "0.9-1", "")
-	distbot = spawn(t, b, "--name", "test", "--codename", "bookworm", "--codename", "trixie", "--arch", "amd64", "--serve", address, "--no-keyring-package")
+	distbot = spawn(t, b, args...)
 	if d, ok := b.Await(say(b, f.sign(t, "1.0-3"))).(*message.Dist); !ok {
 		t.Fatalf("answer: %+v", d)
 	}
