@@ -64,20 +64,20 @@ func (l *limited) Accept() (net.Conn, error) {
 		<-l.free
 		return nil, err
 	}
-	return &counted{Conn: conn, end: sync.OnceFunc(func() { <-l.free })}, nil
+	return &limitedConn{Conn: conn, end: sync.OnceFunc(func() { <-l.free })}, nil
 }
 
-// counted is a connection that is counted until it is closed.
-type counted struct {
+// limitedConn is a connection that is counted until it is closed.
+type limitedConn struct {
 	net.Conn
 	end func()
 }
 
-func (c *counted) Close() error {
+func (c *limitedConn) Close() error {
 	err := c.Conn.Close()
 	c.end()
 	return err
 }
 
 // ReadFrom lets sendfile(2) through.
-func (c *counted) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
+func (c *limitedConn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
