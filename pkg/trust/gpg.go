@@ -127,7 +127,7 @@ func (s *gpgSigner) signed(ctx context.Context, data io.Reader, how ...string) (
 		if e, unread := s.entity(ctx); unread == nil && expired(e) != nil {
 			return nil, expired(e) // gpg says "unusable secret key"
 		}
-		return nil, fmt.Errorf("sign with key %s: %w", s.print, err)
+		return nil, advised(fmt.Errorf("sign with key %s: %w", s.print, err))
 	}
 	if len(signed) == 0 {
 		return nil, fmt.Errorf("sign with key %s: gpg wrote nothing", s.print)

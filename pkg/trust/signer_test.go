@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -147,6 +148,35 @@ func TestOpenSignerRefuses(t *testing.T) {
 	}
 	_, err := trust.OpenSigner(t.Context(), "Twin")
 	hints(t, err, "give the fingerprint of one")
+}
+
+// TestPassphrase signs with a key whose passphrase nobody can be asked for, then with one that the agent knows.
+func TestPassphrase(t *testing.T) {
+	gpgHome(t)
+	preset := tool(t, "/usr/lib/gnupg/gpg-preset-passphrase", "gpg-agent")
+	if err := os.WriteFile(filepath.Join(os.Getenv("GNUPGHOME"), "gpg-agent.conf"), []byte("allow-preset-passphrase\ns2k-count 65536\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, nil, "gpg", "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "secret",
+		"--quick-generate-key", "Locked <locked@example.org>", "ed25519", "sign", "0")
+	run(t, nil, "gpgconf", "--kill", "gpg-agent") // forgets the passphrase
+	s := signer(t, "locked@example.org")
+	_, err := s.Detach(t.Context(), []byte(release))
+	complains(t, err, "signing failed")
+	hints(t, err, "gpg-preset-passphrase")
+	list := string(run(t, nil, "gpg", "--batch", "--with-colons", "--with-keygrip", "--list-secret-keys"))
+	_, list, _ = strings.Cut(list, "\ngrp:::::::::")
+	grip, _, _ := strings.Cut(list, ":")
+	run(t, []byte("secret"), preset, "--preset", grip)
+	if _, err := s.Detach(t.Context(), []byte(release)); err != nil {
+		t.Error(err)
+	}
+	if err := os.RemoveAll(filepath.Join(os.Getenv("GNUPGHOME"), "private-keys-v1.d")); err != nil {
+		t.Fatal(err)
+	}
+	run(t, nil, "gpgconf", "--kill", "gpg-agent")
+	_, err = s.Detach(t.Context(), []byte(release))
+	hints(t, err, "gpg --card-status")
 }
 
 func TestSigningEndsWithItsContext(t *testing.T) {
