@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aptly-dev/aptly/deb"
 	"github.com/aptly-dev/aptly/utils"
+	"golang.org/x/sync/errgroup"
 
 	"foundry/pkg/message"
 	"foundry/pkg/publish"
@@ -116,4 +118,48 @@ func invent(b *testing.B, r *Repo, s publish.Suite, i int) *candidate {
 		}
 	}
 	return c
+}
+
+// BenchmarkBulk measures how long 2,000 uploads take that come 100 at a time, for each.
+func BenchmarkBulk(b *testing.B) {
+	const uploads, together = 2000, 100
+	dir := b.TempDir()
+	for b.Loop() {
+		b.StopTimer()
+		opts, err := options(b.TempDir(), publishtest.Suites())
+		if err != nil {
+			b.Fatal(err)
+		}
+		r, err := Open(b.Context(), opts)
+		if err != nil {
+			b.Fatal(err)
+		}
+		list := make([]publish.Upload, uploads)
+		for i := range list {
+			name := fmt.Sprintf("hello%05d", i)
+			u := publish.Upload{Package: message.Package{Source: name, Version: "1.0", Codename: "alpha"}, Owned: true}
+			u.Files = []string{filepath.Join(dir, name+"_1.0_amd64.deb")}
+			control := fmt.Sprintf("Package: %s\nVersion: 1.0\nArchitecture: amd64\nDescription: small\n package\n", name)
+			deb := publishtest.RawDeb(b, "control.tar", publishtest.MakeTar(b, "control", int64(len(control)), strings.NewReader(control)))
+			if err := os.Rename(deb, u.Files[0]); err != nil {
+				b.Fatal(err)
+			}
+			list[i] = u
+		}
+		b.StartTimer()
+		var group errgroup.Group
+		group.SetLimit(together)
+		for _, u := range list {
+			group.Go(func() error { _, err := r.Include(b.Context(), u); return err })
+		}
+		if err := group.Wait(); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		if err := r.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N)/uploads, "ms-each")
 }
