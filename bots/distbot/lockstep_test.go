@@ -40,7 +40,7 @@ func newLockstepBench(t *testing.T, limit time.Duration) *lockstepBench {
 		}
 	}
 	f := &fixture{store: b.Ports.Store, signer: newKey(t), dir: t.TempDir()}
-	o, described := &options{lockstep: limit}, settings("bookworm")
+	o, described := &options{lockstep: limit, keepFailed: time.Hour}, settings("bookworm")
 	described.Arches = []string{"amd64", "arm64", "i386"}
 	d := definition()
 	var err error
@@ -194,11 +194,15 @@ func TestLockstep(t *testing.T) {
 	// What breaks a rule is a failure of each.
 	s.skipped(t, "0.9-1", "i386")
 	for _, m := range []*message.Message{s.bring(t, "0.9-1", "amd64"), s.bring(t, "0.9-1", "arm64")} {
-		if f, ok := s.bench.Await(m.ID).(*message.Failure); !ok || f.Class != message.ClassPolicy || !strings.Contains(f.Reason, "higher version") {
+		f, ok := s.bench.Await(m.ID).(*message.Failure)
+		if !ok || f.Class != message.ClassPolicy || !strings.Contains(f.Reason, "higher version") || !strings.Contains(f.Hint, "kept in "+s.failed.dir) {
 			t.Errorf("%+v, want a refusal", f)
 		}
 	}
 	s.nothingHeld(t)
+	if kept := names(t, s.failed.dir); len(kept) != 2 {
+		t.Errorf("kept of the refused: %v", kept)
+	}
 }
 
 // waitsFor returns which architectures a held build waits for.

@@ -41,7 +41,7 @@ People look into the repository and change it with "foundry repo".`,
 		Example: `  distbot --name main --codename bookworm --arch amd64 --arch arm64 --serve :8080
   distbot --name main --codename bookworm --arch amd64 --output /srv/apt --gpg-key 0123456789ABCDEF0123456789ABCDEF01234567`,
 		Watch: message.Signs, Publish: message.Dists, Jobs: defaultJobs,
-		AckWait: 10 * time.Second, // what a killed distbot held is not to keep a standby waiting for long
+		AckWait: 20 * time.Second, // what a killed distbot held is not to keep a standby waiting for long
 		Flags:   func(fs *pflag.FlagSet) { s.Declare(fs); o.declare(fs) },
 		Group:   func() string { return s.Name },
 		Check:   func() error { return cmp.Or(s.Check(), o.check()) },

@@ -85,11 +85,3 @@ func last(architecture string) int {
 }
 
 const sourceArchitecture = "source"
-
-// count says how many things there are.
-func count(n int, one, more string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, more)
-}
