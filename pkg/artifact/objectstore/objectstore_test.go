@@ -262,3 +262,34 @@ func BenchmarkStore(b *testing.B) {
 		}
 	}
 }
+
+// TestSmallFiles reads files of one chunk, sound, altered and without it.
+func TestSmallFiles(t *testing.T) {
+	t.Parallel()
+	o := newOpener(t)
+	s := o.open(t)
+	for name, c := range map[string]struct {
+		size  int
+		spoil func(*testing.T, artifact.Digest)
+	}{
+		"sound": {5, nil}, "whole chunk": {chunkSize, nil}, "altered": {6, o.Corrupt}, "chunk missing": {7, o.Truncate},
+	} {
+		data := bytes.Repeat([]byte("x"), c.size)
+		digest := digestOf(data)
+		if err := s.Put(t.Context(), digest, int64(len(data)), bytes.NewReader(data)); err != nil {
+			t.Fatal(err)
+		}
+		if c.spoil != nil {
+			c.spoil(t, digest)
+		}
+		r, err := s.Open(t.Context(), digest)
+		var got []byte
+		if err == nil {
+			got, err = io.ReadAll(r)
+			r.Close()
+		}
+		if c.spoil == nil && (err != nil || !bytes.Equal(got, data)) || c.spoil != nil && !errors.Is(err, artifact.ErrCorrupt) {
+			t.Errorf("%s: read %d bytes, %v", name, len(got), err)
+		}
+	}
+}
