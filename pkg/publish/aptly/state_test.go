@@ -183,6 +183,11 @@ func TestForeignOutput(t *testing.T) {
 func TestSettingsChange(t *testing.T) {
 	b := newBench(t)
 	b.include(t, "hello", "1.0-1")
+	arm := b.upload(t, "hello", "1.0-1")
+	arm.Files = []string{publishtest.MakeDeb(t, b.files, publishtest.Binary{Name: "hello", Version: "1.0-1", Arch: "arm64"})}
+	if _, err := b.Include(t.Context(), arm); err != nil {
+		t.Fatal(err)
+	}
 	all := b.opts.Suites
 	b.opts.Suites = slices.Clone(all)
 	b.opts.Suites[0].Description, b.opts.Suites[0].Architectures = "Another", []string{"amd64", "riscv64"}
