@@ -70,7 +70,7 @@ func (s *Settings) Declare(fs *pflag.FlagSet) {
 	s.declareSuites(fs)
 	fs.BoolVar(&s.Zstd, "zstd", false, "compress indexes with zstd too, beside gzip and xz")
 	fs.DurationVar(&s.ValidFor, "valid-for", publish.DefaultValidFor, "how long clients believe metadata that is not signed anew")
-	fs.DurationVar(&s.Retain, "retain", publish.DefaultRetain, "how long packages that have left the repository can still be fetched")
+	fs.DurationVar(&s.Retain, "retain", publish.DefaultRetain, "how long packages can still be fetched after the last publish that has them was given up (--snapshots)")
 	fs.DurationVar(&s.KeepIndexes, "keep-indexes", publish.DefaultKeepIndexes, "how long indexes that were replaced can still be fetched by hash")
 	fs.IntVar(&s.Snapshots, "snapshots", publish.DefaultSnapshots, "how many publishes of each codename are remembered and can be rolled back to")
 }
