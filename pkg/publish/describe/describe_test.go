@@ -208,6 +208,23 @@ func wellFormed(t *testing.T, text string) map[string]int {
 	}
 }
 
+// TestOddName describes a repository whose name cannot be that of a package, nor of a file that apt reads.
+func TestOddName(t *testing.T) {
+	f := newFixture(t, func(o *describe.Options) { o.Archive, o.KeyringSources = "My_repo+x~1", true })
+	f.describe(t)
+	if page := f.file(t, "index.html"); !strings.Contains(page, "/etc/apt/sources.list.d/My_repo-x-1.sources") {
+		t.Errorf("page:\n%s", page)
+	}
+	found, err := filepath.Glob(filepath.Join(f.options.Output, "pool", "bookworm", "my-repo+x-1-archive-keyring_*_all.deb"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("packages: %v, %v", found, err)
+	}
+	if out := run(t, "dpkg-deb", "--contents", found[0]); !strings.Contains(out, "./etc/apt/sources.list.d/My_repo-x-1.sources\n") ||
+		!strings.Contains(out, "./usr/share/keyrings/my-repo+x-1-archive-keyring.gpg\n") {
+		t.Error(out)
+	}
+}
+
 // TestWithoutURI has no commands to give, and no source lists.
 func TestWithoutURI(t *testing.T) {
 	f := newFixture(t, func(o *describe.Options) { o.URI, o.KeyringPackage = "", false })

@@ -141,7 +141,7 @@ func (d *Describer) keyringPackage(k keys, s publish.Suite, r record) deb.Packag
 	case d.opts.URI == "":
 	case d.opts.KeyringSources:
 		files = append(files, deb.File{
-			Path: "etc/apt/sources.list.d/" + archive + ".sources", Content: d.sources(s, " "+keyringPath(archive)), Conffile: true,
+			Path: listPath(archive)[1:], Content: d.sources(s, " "+keyringPath(archive)), Conffile: true,
 		})
 	default:
 		for _, s := range d.opts.Suites {

@@ -24,7 +24,7 @@ var pageText string
 type page struct {
 	Name, Title, Description string
 	URI                      string // empty if not known
-	Keyring                  string // path on machines
+	Keyring, SourceList      string // paths on machines
 	Package                  string // that brings it; empty for none
 	Suites                   []pageSuite
 	Keys                     []pageKey
@@ -49,7 +49,8 @@ type pageKey struct {
 // page returns index.html.
 func (d *Describer) page(ctx context.Context, k keys) ([]byte, error) {
 	p := page{
-		Name: d.opts.Archive, Title: d.title(), URI: strings.TrimSuffix(d.opts.URI, "/"), Keyring: keyringPath(d.opts.Archive), Keys: pageKeys(k),
+		Name: d.opts.Archive, Title: d.title(), URI: strings.TrimSuffix(d.opts.URI, "/"), Keys: pageKeys(k),
+		Keyring: keyringPath(d.opts.Archive), SourceList: listPath(d.opts.Archive),
 	}
 	if d.opts.KeyringPackage {
 		p.Package = PackageName(d.opts.Archive)

@@ -18,6 +18,11 @@ func (d *Describer) sources(s publish.Suite, signedBy string) []byte {
 	return b.Bytes()
 }
 
+// listPath is where machines have the source list. apt passes over names with other characters (sources.list(5)).
+func listPath(archive string) string {
+	return "/etc/apt/sources.list.d/" + strings.NewReplacer("+", "-", "~", "-").Replace(archive) + ".sources"
+}
+
 // components are all that packages of the suite can have.
 func components(s publish.Suite) []string {
 	all := []string{s.Component}
