@@ -61,12 +61,12 @@ func (f *File) search(key string) int {
 	return sort.Search(len(f.segments), func(i int) bool { return string(f.segments[i].last()) >= key })
 }
 
-// home returns the number of the segment that the record with key is in or would come into: one more than
-// there are where it would begin another.
+// home returns the number of the segment that the record with key is in or would come into. What comes
+// behind the last one may make it longer.
 func (f *File) home(key string) int {
-	i, last := f.search(key), len(f.segments)-1
-	if i > last && last >= 0 && !f.cut.ends(f.segments[last]) {
-		return last
+	i := f.search(key)
+	if i > 0 && i == len(f.segments) {
+		return i - 1
 	}
 	return i
 }

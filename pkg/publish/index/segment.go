@@ -97,9 +97,6 @@ func (c cutter) after(records, size int, key []byte) bool {
 	return records >= c.most || size >= maxText || records >= c.least && keyHash(key)%c.modulus == 0
 }
 
-// ends tells whether s would end even if records followed it.
-func (c cutter) ends(s *segment) bool { return c.after(s.len(), len(s.text), s.last()) }
-
 // keyHash is FNV-1a with its bits mixed once more, since only the low ones decide.
 func keyHash(key []byte) uint64 {
 	h := uint64(14695981039346656037)

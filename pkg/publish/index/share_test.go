@@ -74,6 +74,7 @@ func TestOldFilesStay(t *testing.T) {
 			t.Errorf("%q is not what it was", form)
 		}
 	}
+	build(t, f.With([]Change{{"zzz", []byte("another\n\n")}}), all...)
 }
 
 // TestConcurrentUse changes and builds one file from several goroutines.

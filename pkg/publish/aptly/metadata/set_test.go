@@ -234,6 +234,7 @@ func TestBadPackages(t *testing.T) {
 		"no stanza":        {bad(func(p *Package) { p.Stanza = nil }), nil},
 		"no key":           {bad(func(p *Package) { p.Key = "" }), nil},
 		"name":             {bad(func(p *Package) { p.Name, p.Section = "a,b", "" }), nil},
+		"no name":          {bad(func(p *Package) { p.Name = "" }), nil},
 		"translation":      {bad(func(p *Package) { p.Translation = []byte("Package: bad\n\n") }), nil},
 		"no translation":   {nil, []Package{{Key: hello.Key, Component: "main", Architecture: "amd64", Name: "hello", Stanza: hello.Stanza, Translation: []byte("Package: hello\nDescription-md5: 1\n\n")}}},
 	} {
