@@ -32,8 +32,9 @@ which it alone holds.
 
 It believes packages that are signed by a key in --trust-packages. Without --gpg-key it uses the key
 keys/repository.asc in the state folder, made on first start. The repository is a folder of plain files,
---output, for any web server or for --serve; NAME.asc in it is the public key for apt. Builds for codenames
-that are not given with --codename are left to other distbots.
+--output, for any web server or for --serve; index.html in it says how to use it, and the package
+NAME-archive-keyring in the repository brings machines its keys, also when they change. Builds for codenames that are
+not given with --codename are left to other distbots.
 
 A second distbot of the same name on the same state folder is a hot standby: it takes no messages, and takes over
 as soon as the first has ended, however it has. What is refused is kept in the state folder, in failed/NAME.

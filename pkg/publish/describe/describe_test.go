@@ -208,6 +208,18 @@ func wellFormed(t *testing.T, text string) map[string]int {
 	}
 }
 
+// TestComponents names all components that packages can have, each once.
+func TestComponents(t *testing.T) {
+	f := newFixture(t, func(o *describe.Options) {
+		o.Suites[0].Components, o.Suites[0].DebugComponent = []string{"contrib", "non-free"}, "debug"
+		o.Suites[0].Rules = []publish.Rule{{Source: "x", Component: "contrib"}}
+	})
+	f.describe(t)
+	if list := f.file(t, "test-bookworm.sources"); !strings.Contains(list, "\nComponents: main contrib non-free debug\n") {
+		t.Errorf("source list:\n%s", list)
+	}
+}
+
 // TestOddName describes a repository whose name cannot be that of a package, nor of a file that apt reads.
 func TestOddName(t *testing.T) {
 	f := newFixture(t, func(o *describe.Options) { o.Archive, o.KeyringSources = "My_repo+x~1", true })
