@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -39,7 +40,7 @@ type distbot struct {
 	ended chan error
 }
 
-// startDistbot runs the program on the state folder, and waits until it has published once.
+// startDistbot runs the program on the state folder, and waits until it waits for work.
 func startDistbot(ctx context.Context, sp *speaker, programs string) (*distbot, error) {
 	d := &distbot{speaker: sp, ended: make(chan error, 1)}
 	d.cmd = exec.Command(filepath.Join(programs, "distbot"), "--bus", sp.server.URL(), "--state", sp.state, "--store", "folder:"+sp.store,
@@ -54,8 +55,9 @@ func startDistbot(ctx context.Context, sp *speaker, programs string) (*distbot, 
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	for {
-		if _, err := os.Stat(d.served("dists", codename, "InRelease")); err == nil {
-			return d, nil
+		ready, err := d.ready(ctx)
+		if ready || err != nil {
+			return d, err
 		}
 		select {
 		case err := <-d.ended:
@@ -65,6 +67,17 @@ func startDistbot(ctx context.Context, sp *speaker, programs string) (*distbot, 
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// ready tells whether the program is there, and has nothing to do.
+func (d *distbot) ready(ctx context.Context) (bool, error) {
+	bots, err := d.conn.List(ctx, 50*time.Millisecond)
+	if err != nil {
+		return false, err
+	}
+	idle := slices.ContainsFunc(bots, func(s bus.State) bool { return s.PID == d.cmd.Process.Pid && s.State == "idle" })
+	_, err = os.Stat(d.served(archive + ".asc"))
+	return idle && err == nil, nil
 }
 
 // served is a path in the folder of the repository.
