@@ -25,7 +25,7 @@ func (d *dist) record(ctx context.Context) {
 	d.Log.Debug().Int("sources", count).Dur("took_ms", time.Since(begun)).Msg("versions are recorded")
 }
 
-// recordAll also takes from the record what people have removed while no distbot was running.
+// recordAll also takes from the record what people have removed without a distbot, or as one was killed.
 func (d *dist) recordAll(ctx context.Context) (count int, err error) {
 	changed, err := repository.ReadUnrecorded(d.Settings.State, d.name)
 	if err != nil {

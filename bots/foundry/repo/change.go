@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"foundry/bots/internal/repository"
 	"foundry/pkg/bot"
 	"foundry/pkg/publish"
 )
@@ -183,18 +182,10 @@ func (e *Env) change(ctx context.Context, change publish.Change, o changing, que
 			err = a.explain(ctx, change, err)
 		}
 		if err == nil || len(done) > 0 {
-			err = errors.Join(err, a.follow(ctx, done), e.printChanged(done, "changed"))
+			err = errors.Join(err, a.explained(ctx), e.printChanged(done, "changed"))
 		}
 		return err
 	})
-}
-
-// follow does what a distbot would after a change, and leaves word for the next one.
-func (a *archive) follow(ctx context.Context, done []publish.Changed) error {
-	if a.alone == nil {
-		return nil
-	}
-	return errors.Join(repository.NoteChanged(a.state, a.about.Name, done), a.alone.ExplainOnce(ctx))
 }
 
 // agreed asks a person.

@@ -25,7 +25,6 @@ type archive struct {
 	publish.Archive
 	about repoctl.About
 	alone *repository.Repository // the same, opened by this process; nil where a distbot is running
-	state string
 }
 
 // chosen returns the name of the repository that is meant.
@@ -121,7 +120,7 @@ func (e *Env) first(ctx context.Context, name string, about repoctl.About, open 
 			if o.err != nil {
 				return nil, o.err
 			}
-			return &archive{Archive: o.repo, about: about, alone: o.repo, state: e.State}, nil
+			return &archive{Archive: o.repo, about: about, alone: o.repo}, nil
 		case <-tick.C:
 		}
 		client, err := e.dial(ctx, name)
@@ -151,7 +150,7 @@ func (e *Env) dial(ctx context.Context, name string) (*archive, error) {
 	if e.terminal() {
 		client.Waiting = func(since time.Duration) { fmt.Fprintf(e.Errs, "\rworking for %s …\033[K\r", since) }
 	}
-	return &archive{Archive: client, about: client.About, state: e.State}, nil
+	return &archive{Archive: client, about: client.About}, nil
 }
 
 // terminal tells whether a person is at the other end of the input and of the messages.
@@ -172,6 +171,14 @@ func (e *Env) with(ctx context.Context, f func(a *archive) error) (err error) {
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
 	return explain(f(a))
+}
+
+// explained brings what the repository says of itself up to date, where no distbot does.
+func (a *archive) explained(ctx context.Context) error {
+	if a.alone == nil {
+		return nil
+	}
+	return a.alone.ExplainOnce(ctx)
 }
 
 // codename returns the codename that a person means, by itself or by its second name.

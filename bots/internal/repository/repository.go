@@ -17,7 +17,8 @@ import (
 // it.
 type Repository struct {
 	publish.Archive
-	describer *describe.Describer
+	describer   *describe.Describer
+	state, name string
 }
 
 var _ publish.Archive = (*Repository)(nil)
@@ -39,7 +40,7 @@ func (s *Settings) Open(ctx context.Context, b *bot.Bot, o publish.Options) (*Re
 	if err := describer.Keys(); err != nil {
 		return nil, errors.Join(err, archive.Close())
 	}
-	return &Repository{archive, describer}, nil
+	return &Repository{archive, describer, b.Settings.State, s.Name}, nil
 }
 
 func open(ctx context.Context, o publish.Options, targets []target.Target) (publish.Archive, error) {
@@ -73,10 +74,25 @@ func (r *Repository) Include(ctx context.Context, upload publish.Upload) (publis
 	return publication, r.told(err)
 }
 
-// Change is that of publish.History.
+// Change is that of publish.History. What it is about is noted before it is made, so that a record of what is published
+// can be set right also by who comes after a process that was killed, or that has no record (ReadUnrecorded).
 func (r *Repository) Change(ctx context.Context, change publish.Change) ([]publish.Changed, error) {
+	if !change.DryRun {
+		preview := change
+		preview.DryRun = true
+		would, err := r.Archive.Change(ctx, preview)
+		if err != nil {
+			return nil, err
+		}
+		if err := noteChanged(r.state, r.name, would); err != nil {
+			return nil, err
+		}
+	}
 	changed, err := r.Archive.Change(ctx, change)
-	return changed, r.told(err)
+	if len(changed) > 0 && !change.DryRun {
+		r.describer.Published()
+	}
+	return changed, err
 }
 
 // Refresh is that of publish.Repository.

@@ -137,7 +137,7 @@ func TestUnrecorded(t *testing.T) {
 	listed := func(source string) []publish.Listed {
 		return []publish.Listed{{Source: source, Component: "main"}, {Source: source, Component: "contrib"}}
 	}
-	if err := NoteChanged(state, "main", []publish.Changed{{Codename: "sid", Added: listed("a"), Removed: listed("b")}, {Codename: "trixie", Removed: listed("a")}}); err != nil {
+	if err := noteChanged(state, "main", []publish.Changed{{Codename: "sid", Added: listed("a"), Removed: listed("b")}, {Codename: "trixie", Removed: listed("a")}}); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.OpenFile(filepath.Join(Dir(state, "main"), unrecordedFile), os.O_APPEND|os.O_WRONLY, 0)
@@ -147,7 +147,7 @@ func TestUnrecorded(t *testing.T) {
 	if _, err := f.WriteString("{\"codename\":\n\x00\n"); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(f.Close(), NoteChanged(state, "main", []publish.Changed{{Codename: "sid", Added: listed("c")}})); err != nil {
+	if err := errors.Join(f.Close(), noteChanged(state, "main", []publish.Changed{{Codename: "sid", Added: listed("c")}})); err != nil {
 		t.Fatal(err)
 	}
 	list, err := ReadUnrecorded(state, "main")

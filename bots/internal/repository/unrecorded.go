@@ -12,18 +12,18 @@ import (
 	"foundry/pkg/publish"
 )
 
-// unrecordedFile lists, one JSON object in a line, the source packages that were changed without a distbot, so
-// that the next one puts them on record.
+// unrecordedFile lists, one JSON object in a line, the source packages that people have changed, so that the next
+// distbot that starts puts them on record.
 const unrecordedFile = "unrecorded"
 
-// Unrecorded is a source package that was changed while no distbot was running.
+// Unrecorded is a source package that people have changed.
 type Unrecorded struct {
 	Codename string `json:"codename"`
 	Source   string `json:"source"`
 }
 
-// NoteChanged leaves word of a change that was made while no distbot was running.
-func NoteChanged(state, name string, changed []publish.Changed) (err error) {
+// noteChanged leaves word of a change.
+func noteChanged(state, name string, changed []publish.Changed) (err error) {
 	f, err := os.OpenFile(filepath.Join(Dir(state, name), unrecordedFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fmt.Errorf("note change: %w", err)
@@ -46,7 +46,7 @@ func NoteChanged(state, name string, changed []publish.Changed) (err error) {
 	return nil
 }
 
-// ReadUnrecorded returns what NoteChanged has noted. A line that cannot be read is passed over.
+// ReadUnrecorded returns what has been changed since the last ForgetUnrecorded. A line that cannot be read is passed over.
 func ReadUnrecorded(state, name string) (list []Unrecorded, err error) {
 	f, err := os.Open(filepath.Join(Dir(state, name), unrecordedFile))
 	if errors.Is(err, fs.ErrNotExist) {
