@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -110,6 +111,8 @@ func (o Options) Complete() (Options, error) {
 		return o, fmt.Errorf("valid for %s, less than an hour", o.ValidFor)
 	case len(o.Suites) == 0:
 		return o, errors.New("no codename given")
+	case o.Retain < 0, o.Snapshots < 0, o.KeepIndexes < 0:
+		return o, errors.New("negative time or number of snapshots to keep")
 	}
 	o.Suites = slices.Clone(o.Suites)
 	names := map[string]bool{}
@@ -127,12 +130,13 @@ func (s *Suite) complete(names map[string]bool) error {
 	switch {
 	case !ValidName(s.Codename), s.Suite != "" && !ValidName(s.Suite):
 		return errors.New(`a name begins with a letter or digit; then "+", "~", "-", "_" and "." may follow`)
-	case !ValidName(s.Component):
-		return fmt.Errorf("bad component %q", s.Component)
-	case strings.ContainsAny(s.Origin+s.Label+s.Description, "\n\r"):
-		return errors.New("line break in origin, label or description")
+	case strings.ContainsAny(s.Origin+s.Label+s.Description+s.Version+strings.Join(s.SignedBy, ""), "\n\r"):
+		return errors.New("line break in origin, label, version, description or fingerprints")
 	case len(s.Architectures) == 0:
 		return errors.New("no architecture given")
+	}
+	if err := s.checkComponents(); err != nil {
+		return err
 	}
 	for _, a := range s.Architectures {
 		if !ValidArchitecture(a) {
@@ -149,5 +153,28 @@ func (s *Suite) complete(names map[string]bool) error {
 		}
 	}
 	s.Architectures = slices.Compact(slices.Sorted(slices.Values(s.Architectures)))
+	return nil
+}
+
+// checkComponents checks the names of components, which become names of folders, and the rules for them.
+func (s *Suite) checkComponents() error {
+	names := append([]string{s.Component}, s.Components...)
+	for _, rule := range s.Rules {
+		if _, err := path.Match(rule.Source, ""); rule.Source == "" || err != nil {
+			return fmt.Errorf("bad rule for source packages %q", rule.Source)
+		}
+		names = append(names, rule.Component)
+	}
+	if s.DebugComponent != "" {
+		names = append(names, s.DebugComponent)
+	}
+	for _, name := range names {
+		if !ValidName(name) {
+			return fmt.Errorf("bad component %q", name)
+		}
+	}
+	if s.Keep < 0 {
+		return fmt.Errorf("%d versions of each package are to be kept", s.Keep)
+	}
 	return nil
 }

@@ -60,12 +60,30 @@ func (r *Repo) nextBatch() (batch []*request) {
 	return batch
 }
 
-// settleAll decides about the requests of a batch in their order and publishes what goes in.
+// maxFailures is how many uploads fail one after another before the fault is taken to be the repository's.
+const maxFailures = 3
+
+// settleAll decides about the requests of a batch in their order and publishes what goes in. What cannot be
+// published together is tried one by one, so that an upload whose files cannot be read holds up no other.
 func (r *Repo) settleAll(ctx context.Context, batch []*request) {
+	alone, failures := false, 0
 	for len(batch) > 0 {
-		n, err := r.settleSome(ctx, batch)
-		if err != nil {
-			n = len(batch)
+		some := batch
+		if alone {
+			some = batch[:1]
+		}
+		n, err := r.settleSome(ctx, some)
+		switch {
+		case err == nil:
+			failures = 0
+		case len(some) > 1:
+			alone = true
+			continue
+		default:
+			n = 1
+			if failures++; failures == maxFailures {
+				n = len(batch)
+			}
 		}
 		for _, q := range batch[:n] {
 			if !q.done {
@@ -89,6 +107,9 @@ func (r *Repo) settleSome(ctx context.Context, batch []*request) (n int, err err
 	j := newJudgement(s, false)
 	var uploads []publish.Upload
 	for _, q := range batch {
+		for _, c := range q.candidates {
+			c.begin()
+		}
 		mark := j.Mark()
 		fresh, err := r.judge(j, q.candidates)
 		if len(uploads) > 0 && (err != nil || j.conflicts(fresh) || j.Dropped(mark)) {

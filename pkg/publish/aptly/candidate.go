@@ -22,6 +22,18 @@ type candidate struct {
 	built string            // digest of the content without signatures
 	pkg   *contents.Package // nil for one that the repository has already
 	owned bool              // the files of pkg may be linked
+	given *candidate        // as it came
+}
+
+// begin makes the candidate what it was when it came, however it was judged before.
+func (c *candidate) begin() {
+	if c.given == nil {
+		given := *c
+		c.given = &given
+	}
+	given := c.given
+	*c = *given
+	c.given = given
 }
 
 // identity is what a version of a package is remembered by.

@@ -128,6 +128,35 @@ func TestBatch(t *testing.T) {
 	b.shows(t, "hello 1.0-2")
 }
 
+// TestBatchWithTrouble publishes a batch of which one upload cannot be read any more: the others go in.
+func TestBatchWithTrouble(t *testing.T) {
+	b := newBench(t)
+	var batch []*request
+	for _, name := range []string{"one", "two", "two", "three"} {
+		u := b.upload(t, name, "1.0-1")
+		candidates, err := read(t.Context(), b.suites["alpha"].Suite, u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch = append(batch, &request{upload: u, candidates: candidates})
+	}
+	if err := os.Remove(batch[1].upload.Files[0]); err != nil {
+		t.Fatal(err)
+	}
+	b.mu.Lock()
+	b.settleAll(t.Context(), batch)
+	b.mu.Unlock()
+	for i, q := range batch {
+		if failed := q.err != nil; !q.done || failed != (q.upload.Source == "two") {
+			t.Errorf("request %d: done %t, %v", i, q.done, q.err)
+		}
+	}
+	b.shows(t, "one 1.0-1", "three 1.0-1")
+	b.reopen(t)
+	b.include(t, "two", "1.0-1")
+	b.shows(t, "one 1.0-1", "three 1.0-1", "two 1.0-1")
+}
+
 // TestOutputIsLost removes what is served: it is made again from the state folder.
 func TestOutputIsLost(t *testing.T) {
 	b := newBench(t)
