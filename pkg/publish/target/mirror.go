@@ -100,7 +100,7 @@ func (m *mirror) check(ctx context.Context) error {
 		if err == nil {
 			err = json.Unmarshal(text, &have)
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if have == nil || err != nil && !errors.Is(err, fs.ErrNotExist) {
 			have = map[string]string{} // then everything is pushed once more
 		}
 	}

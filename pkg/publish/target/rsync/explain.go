@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -16,19 +17,30 @@ type hinted struct {
 func (e *hinted) Hint() string  { return e.hint }
 func (e *hinted) Unwrap() error { return e.error }
 
-// exitError is what rsync has ended with (rsync(1), "EXIT VALUES").
+// Statuses of rsync (rsync(1), "EXIT VALUES").
+const (
+	partial  = 23 // some files were not transferred
+	vanished = 24 // some files are not at the source
+)
+
+// exitError is what rsync has ended with.
 type exitError struct {
 	code int
-	text string // what it said last
+	text string // all that it said
 }
 
 func (e *exitError) Error() string {
-	return fmt.Sprintf("rsync ended with status %d: %s", e.code, e.text)
+	lines := strings.Split(strings.TrimSpace(e.text), "\n")
+	// Lines that begin so only sum up.
+	if some := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return strings.HasPrefix(line, "rsync error:") }); len(some) > 0 {
+		lines = some
+	}
+	return fmt.Sprintf("rsync ended with status %d: %s", e.code, strings.Join(lines[:min(len(lines), 2)], "; "))
 }
 
 // absent tells whether the folder is not there.
 func (e *exitError) absent() bool {
-	return e.code == 23 && strings.Contains(e.text, "No such file or directory")
+	return e.code == partial && strings.Contains(e.text, "No such file or directory")
 }
 
 // Hint says what to do about it.
@@ -56,10 +68,5 @@ func explain(err error, said string) error {
 	if !errors.As(err, &ended) {
 		return fmt.Errorf("run rsync: %w", err)
 	}
-	lines := strings.Split(strings.TrimSpace(said), "\n")
-	// The last line only names the place in rsync's source.
-	if n := len(lines); n > 1 && strings.HasPrefix(lines[n-1], "rsync error:") {
-		lines = lines[:n-1]
-	}
-	return &exitError{ended.ExitCode(), strings.Join(lines[max(0, len(lines)-2):], "; ")}
+	return &exitError{ended.ExitCode(), said}
 }

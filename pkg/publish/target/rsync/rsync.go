@@ -123,7 +123,7 @@ func (t *Target) Put(ctx context.Context, files []target.File) error {
 			return err
 		}
 	}
-	_, err = t.run(ctx, names, "--copy-links", "--times", "--chmod=D0755,F0644", "--mkpath", "--files-from=-", "--from0", "--", dir+"/", t.place)
+	_, err = t.run(ctx, names, "--copy-links", "--times", "--ignore-times", "--whole-file", "--chmod=D0755,F0644", "--mkpath", "--files-from=-", "--from0", "--", dir+"/", t.place)
 	return err
 }
 
@@ -135,14 +135,18 @@ func (t *Target) Remove(ctx context.Context, names []string) error {
 	}
 	defer os.RemoveAll(dir)
 	_, err = t.run(ctx, names, "--delete-missing-args", "--mkpath", "--files-from=-", "--from0", "--", dir+"/", t.place)
+	var ended *exitError
+	if errors.As(err, &ended) && ended.code == vanished {
+		return nil // there is none of them here, which is how rsync is told to remove them
+	}
 	return err
 }
 
 // List asks for all files below the folder. One that is not there yet has none.
 func (t *Target) List(ctx context.Context) (map[string]int64, error) {
 	out, err := t.run(ctx, nil, "--recursive", "--list-only", "--8-bit-output", "--", t.place)
-	var failed *exitError
-	if errors.As(err, &failed) && failed.absent() {
+	var ended *exitError
+	if errors.As(err, &ended) && ended.absent() {
 		return map[string]int64{}, nil
 	}
 	if err != nil {

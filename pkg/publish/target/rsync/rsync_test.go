@@ -2,6 +2,7 @@ package rsync
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -48,19 +49,16 @@ func contract(t *testing.T, s side) {
 			return content, err == nil
 		},
 		Refuse: func(t testing.TB) func() {
-			// Also root cannot make folders where a file is.
-			path := filepath.Join(s.root, folder, "dists")
+			// Also root cannot put a file where a folder with something in it is.
+			path := filepath.Join(s.root, folder, "dists", "x", "InRelease")
 			if err := os.Rename(path, path+".away"); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(path, nil, 0o644); err != nil {
+			if err := os.MkdirAll(filepath.Join(path, "in the way"), 0o755); err != nil {
 				t.Fatal(err)
 			}
 			return func() {
-				if err := os.Rename(path, path+".file"); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.Rename(path+".away", path); err != nil {
+				if err := errors.Join(os.RemoveAll(path), os.Rename(path+".away", path)); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -141,10 +141,8 @@ func testWhole(t *testing.T, a Adapter) {
 			}
 		}
 	})
-	for range 3 {
-		for _, content := range all {
-			put(t, to, content, "dists/x/InRelease")
-		}
+	for _, content := range all {
+		put(t, to, content, "dists/x/InRelease")
 	}
 	close(done)
 	reading.Wait()
