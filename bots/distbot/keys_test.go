@@ -94,6 +94,39 @@ func TestKeysChange(t *testing.T) {
 	}
 }
 
+// TestKeyIsAddedAtStart lets a second key sign what is published already.
+func TestKeyIsAddedAtStart(t *testing.T) {
+	f := newFixture(t)
+	f.settings.NoKeyringPackage = true
+	old, fresh := filepath.Join(t.TempDir(), "old.asc"), filepath.Join(t.TempDir(), "fresh.asc")
+	for _, path := range []string{old, fresh} {
+		if _, _, err := trust.LoadOrCreate(path, "repository"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.reopen(t, old)
+	f.reopen(t, old, fresh)
+	signer, err := trust.OpenSigner(t.Context(), fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := publishtest.NewClient(t, "file:"+f.output, "bookworm", "amd64", writeKey(t, signer))
+	client.Must(t, "apt-get", "update")
+}
+
+func writeKey(t *testing.T, signer trust.Signer) string {
+	t.Helper()
+	public, err := signer.Public()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "key.asc")
+	if err := os.WriteFile(path, public, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // gpgIn2020 gives gpg an empty home of its own, and returns what runs it there at the beginning of 2020.
 func gpgIn2020(t *testing.T) func(args ...string) {
 	t.Helper()

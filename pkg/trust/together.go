@@ -37,6 +37,14 @@ func members(s Signer) []Signer {
 	return []Signer{s}
 }
 
+// Fingerprints are those of all primary keys that s signs with.
+func Fingerprints(s Signer) (prints []string) {
+	for _, m := range members(s) {
+		prints = append(prints, m.Fingerprint())
+	}
+	return prints
+}
+
 // Detach returns one armor with the detached signatures of all.
 func (t together) Detach(ctx context.Context, data []byte) ([]byte, error) {
 	signatures, err := t.DetachBinary(ctx, data)

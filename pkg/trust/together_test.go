@@ -107,6 +107,9 @@ func TestTogether(t *testing.T) {
 	if diff := cmp.Diff(prints, ring(t, public).Fingerprints()); diff != "" {
 		t.Error(diff)
 	}
+	if diff := cmp.Diff(prints, trust.Fingerprints(all)); diff != "" {
+		t.Error(diff)
+	}
 	if all.Fingerprint() != prints[0] {
 		t.Error("not the fingerprint of the first")
 	}

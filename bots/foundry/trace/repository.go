@@ -96,12 +96,13 @@ func readInRelease(root string, dist *message.Dist) (indexes map[string]string, 
 	if err != nil {
 		return nil, "", err
 	}
-	plain, key, err := ring.VerifyClearsigned(text)
+	// Others may have signed beside the key that the message names.
+	plain, _, err := ring.Only(dist.Key).VerifyClearsigned(text)
 	if err != nil {
+		if _, key, other := ring.VerifyClearsigned(text); other == nil {
+			return nil, "", fmt.Errorf("signed by %s", key)
+		}
 		return nil, "", err
-	}
-	if key != dist.Key {
-		return nil, "", fmt.Errorf("signed by %s", key)
 	}
 	stanzas, err := debian.ParseControl(plain)
 	if err != nil {

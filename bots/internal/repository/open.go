@@ -78,15 +78,7 @@ func (s *Settings) signedBy(suites []publish.Suite, signer trust.Signer) error {
 			prints = append(prints, strings.ToUpper(print))
 			continue
 		}
-		public, err := signer.Public()
-		if err != nil {
-			return err
-		}
-		signing, err := trust.ParseKeyring(public)
-		if err != nil {
-			return err
-		}
-		prints = append(prints, signing.Fingerprints()...)
+		prints = append(prints, trust.Fingerprints(signer)...)
 		for _, file := range s.NextKeys {
 			ring, err := trust.ReadKeyring(file)
 			if err != nil {

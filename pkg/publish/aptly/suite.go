@@ -15,6 +15,7 @@ import (
 	"foundry/pkg/publish/aptly/ledger"
 	"foundry/pkg/publish/aptly/metadata"
 	"foundry/pkg/publish/index"
+	"foundry/pkg/trust"
 )
 
 // suite is what is known of one codename, as the generation that is served has it.
@@ -41,8 +42,8 @@ func (r *Repo) setting(s publish.Suite) string {
 	s.AllowDowngrade, s.Keep = false, 0
 	text, err := json.Marshal(struct {
 		publish.Suite
-		Key string
-	}{s, r.opts.Signer.Fingerprint()})
+		Keys []string
+	}{s, trust.Fingerprints(r.opts.Signer)})
 	if err != nil {
 		return ""
 	}
