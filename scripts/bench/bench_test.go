@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"foundry/scripts/bench/repository"
 )
 
 func TestMedian(t *testing.T) {
@@ -64,6 +66,48 @@ func TestTable(t *testing.T) {
 			tt.in.print(out, time.Now())
 			for _, want := range tt.want {
 				if !strings.Contains(out.String(), want) {
+					t.Errorf("no %q in:\n%s", want, out)
+				}
+			}
+		})
+	}
+}
+
+func TestTableOfPublishing(t *testing.T) {
+	ms := func(list ...int) (out []time.Duration) {
+		for _, n := range list {
+			out = append(out, time.Duration(n)*time.Millisecond)
+		}
+		return out
+	}
+	for _, tt := range []struct {
+		name string
+		in   repository.Results
+		want []string
+	}{
+		{"all met", repository.Results{
+			Distbot:  repository.Side{Bulk: 20 * time.Second, Quarters: ms(2, 2, 2, 2), One: ms(50, 40, 60), OneLarge: ms(100)},
+			Reprepro: repository.Side{Bulk: 5 * time.Second, One: ms(500), OneLarge: ms(4000)},
+			Aptly:    repository.Side{Bulk: 170 * time.Second, One: ms(1000), Left: "too slow"},
+		}, []string{
+			"distbot 0.050 s (0.040 to 0.060)", "0.05 - 0.12", "quarters: 2.000 ms 2.000 ms",
+			"one more into 100000: too slow", "10000: 0.050 s 0.150 s met", "over the first: 1.00 1.30 met", "over aptly, one more: 0.05",
+		}},
+		{"none met", repository.Results{
+			Distbot:  repository.Side{Bulk: 40 * time.Second, Quarters: ms(2, 2, 2, 4), One: ms(600), OneLarge: ms(700)},
+			Reprepro: repository.Side{Bulk: 5 * time.Second, One: ms(500), OneLarge: ms(4000)},
+			Aptly:    repository.Side{Bulk: 170 * time.Second, One: ms(400)},
+		}, []string{
+			"0.150 s NOT MET", "0.500 s NOT MET", "30.0 s NOT MET", "over the first: 2.00 1.30 NOT MET",
+			"over reprepro, one more: 1.20 1.00 NOT MET", "over aptly, one more: 1.50 1.00 NOT MET",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			out := new(strings.Builder)
+			r := results{publishing: publishing{tt.in}}
+			r.print(out, time.Now())
+			for _, want := range tt.want {
+				if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), want) {
 					t.Errorf("no %q in:\n%s", want, out)
 				}
 			}

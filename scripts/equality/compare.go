@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -68,35 +67,48 @@ func (e *equality) compare(ctx context.Context) (*report, error) {
 
 // add compares one index.
 func (r *report) add(peer, name string, ours indexes, theirs string) error {
-	x := row{peer: peer, index: name}
-	problem := func(format string, args ...any) {
-		if x.problems++; x.problems <= most {
-			r.problems = append(r.problems, peer+": "+name+": "+fmt.Sprintf(format, args...))
-		}
-	}
+	x := &row{peer: peer, index: name}
+	var err error
 	if strings.HasPrefix(filepath.Base(name), "Contents-") {
-		us, them := lines(ours[name]), lines(theirs)
-		x.stanzas, x.fields = len(us), len(us)
-		if peer == ftparchive {
-			x.allowed = withoutSections(us)
-			withoutSections(them)
-			r.explained[peer+"\tContents\tapt-ftparchive knows sections from override files only"] += x.allowed
-		}
-		for _, line := range without(us, them) {
-			problem("only foundry has %q", line)
-		}
-		for _, line := range without(them, us) {
-			problem("foundry lacks %q", line)
-		}
-		r.rows = append(r.rows, x)
-		return nil
+		r.contents(x, lines(ours[name]), lines(theirs))
+	} else {
+		err = r.stanzas(x, ours, theirs)
 	}
-	us, err := parse(ours[name])
+	r.rows = append(r.rows, *x)
+	return err
+}
+
+// problem notes what nothing explains.
+func (r *report) problem(x *row, format string, args ...any) {
+	if x.problems++; x.problems <= most {
+		r.problems = append(r.problems, x.peer+": "+x.index+": "+fmt.Sprintf(format, args...))
+	}
+}
+
+// contents compares the lines of Contents.
+func (r *report) contents(x *row, us, them []string) {
+	x.stanzas, x.fields = len(us), len(us)
+	if x.peer == ftparchive {
+		x.allowed = withoutSections(us)
+		withoutSections(them)
+		r.explained[x.peer+"\tContents\tapt-ftparchive knows sections from override files only"] += x.allowed
+	}
+	for _, line := range without(us, them) {
+		r.problem(x, "only foundry has %q", line)
+	}
+	for _, line := range without(them, us) {
+		r.problem(x, "foundry lacks %q", line)
+	}
+}
+
+// stanzas compares those of Packages and Sources.
+func (r *report) stanzas(x *row, ours indexes, theirs string) error {
+	us, err := parse(ours[x.index])
 	if err != nil {
 		return fmt.Errorf("foundry: %w", err)
 	}
 	for _, p := range rejoin(us, ours["main/i18n/Translation-en"]) {
-		problem("%s", p)
+		r.problem(x, "%s", p)
 	}
 	them, err := parse(theirs)
 	if err != nil {
@@ -104,7 +116,7 @@ func (r *report) add(peer, name string, ours indexes, theirs string) error {
 	}
 	for _, key := range slices.Sorted(maps.Keys(them)) {
 		if us[key] == nil {
-			problem("foundry lacks %s", key)
+			r.problem(x, "foundry lacks %s", key)
 			continue
 		}
 		x.stanzas++
@@ -116,18 +128,17 @@ func (r *report) add(peer, name string, ours indexes, theirs string) error {
 			}
 			if reason := explain(field, a, b); reason != "" {
 				x.allowed++
-				r.explained[peer+"\t"+field+"\t"+reason]++
+				r.explained[x.peer+"\t"+field+"\t"+reason]++
 				continue
 			}
-			problem("%s, %s: foundry %q, not %q", key, field, a, b)
+			r.problem(x, "%s, %s: foundry %q, not %q", key, field, a, b)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(us)) {
 		if them[key] == nil {
-			problem("only foundry has %s", key)
+			r.problem(x, "only foundry has %s", key)
 		}
 	}
-	r.rows = append(r.rows, x)
 	return nil
 }
 
@@ -169,10 +180,7 @@ func (r *report) print(w io.Writer) {
 		fmt.Fprintf(w, "| %s | %s | %d | %d | %d | %d |\n", x.peer, x.index, x.stanzas, x.fields, x.allowed, x.problems)
 	}
 	fmt.Fprintf(w, "\n| beside | field | times | why |\n|---|---|---:|---|\n")
-	keys := slices.SortedFunc(maps.Keys(r.explained), func(a, b string) int {
-		return cmp.Compare(a, b)
-	})
-	for _, key := range keys {
+	for _, key := range slices.Sorted(maps.Keys(r.explained)) {
 		parts := strings.Split(key, "\t")
 		fmt.Fprintf(w, "| %s | %s | %d | %s |\n", parts[0], parts[1], r.explained[key], parts[2])
 	}
