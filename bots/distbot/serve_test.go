@@ -41,7 +41,7 @@ func TestServe(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
+	for address, hosts := range map[string][]string{"127.0.0.1:0": {"127.0.0.1"}, "[::1]:0": {"::1"}, ":0": {"127.0.0.1", "::1"}} {
 		ctx, cancel := context.WithCancel(t.Context())
 		listener, err := listen(ctx, address)
 		if err != nil {
@@ -49,7 +49,9 @@ func TestServe(t *testing.T) {
 		}
 		done := make(chan error, 1)
 		go func() { done <- serve(ctx, listener, dir) }()
-		ask(t, listener.Addr())
+		for _, host := range hosts {
+			ask(t, net.JoinHostPort(host, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)))
+		}
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -57,7 +59,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
-func ask(t *testing.T, address net.Addr) {
+func ask(t *testing.T, address string) {
 	t.Helper()
 	const deb = "/pool/main/libf/libfoo++1/libfoo++1_1~rc1_amd64.deb"
 	for _, c := range []struct {
@@ -84,7 +86,7 @@ func ask(t *testing.T, address net.Addr) {
 		{"GET", "/pool/%00", "", 404, "", ""},
 		{"POST", deb, "", 405, "", ""},
 	} {
-		request, err := http.NewRequestWithContext(t.Context(), c.method, "http://"+address.String()+c.path, nil)
+		request, err := http.NewRequestWithContext(t.Context(), c.method, "http://"+address+c.path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
