@@ -182,7 +182,8 @@ func (d *Describer) writeKeys(k keys) (changed bool, err error) {
 	return changed || gone, err
 }
 
-// dropPolicies removes those of package keys that are trusted no more, and tells whether there were any.
+// dropPolicies removes those of package keys that are trusted no more, and tells whether there were any. What
+// others have put beside them stays.
 func (d *Describer) dropPolicies(policies []policy) (dropped bool, err error) {
 	root := filepath.Join(d.opts.Output, "debsig")
 	entries, err := os.ReadDir(root)
@@ -196,10 +197,14 @@ func (d *Describer) dropPolicies(policies []policy) (dropped bool, err error) {
 		if slices.ContainsFunc(policies, func(p policy) bool { return p.id == e.Name() }) {
 			continue
 		}
-		if err := os.RemoveAll(filepath.Join(root, e.Name())); err != nil {
-			return dropped, fmt.Errorf("remove policy: %w", err)
+		for _, name := range []string{d.opts.Archive + ".pol", debsigKeyring} {
+			err := os.Remove(filepath.Join(root, e.Name(), name))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return dropped, fmt.Errorf("remove policy: %w", err)
+			}
+			dropped = dropped || err == nil
 		}
-		dropped = true
+		_ = os.Remove(filepath.Join(root, e.Name())) // unless there is more in it
 	}
 	return dropped, nil
 }

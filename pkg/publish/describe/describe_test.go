@@ -115,7 +115,14 @@ func TestWritesWhatChanged(t *testing.T) {
 	if err := os.Remove(f.options.PackageKeys); err != nil {
 		t.Fatal(err)
 	}
+	foreign := filepath.Join(f.options.Output, "debsig", "0123456789ABCDEF", "other.pol")
+	if err := errors.Join(os.Mkdir(filepath.Dir(foreign), 0o755), os.WriteFile(foreign, nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
 	f.describe(t)
+	if err := os.Remove(foreign); err != nil {
+		t.Errorf("a policy of somebody else: %v", err)
+	}
 	if got := policies(); len(got) != 0 {
 		t.Errorf("policies of a key that is trusted no more: %v", got)
 	}
