@@ -67,11 +67,7 @@ func (e *Env) open(ctx context.Context) (*archive, error) {
 	if err := checkOwner(repository.Dir(e.State, name)); err != nil {
 		return nil, err
 	}
-	log := bot.NewLog(e.Errs, e.JSON, e.Verbose)
-	if e.Verbose == 0 {
-		log = log.Level(zerolog.WarnLevel)
-	}
-	b := &bot.Bot{Log: log, Settings: *e.Settings}
+	b := e.bot()
 	options, err := settings.Options(ctx, b)
 	if err != nil {
 		return nil, err
@@ -79,6 +75,15 @@ func (e *Env) open(ctx context.Context) (*archive, error) {
 	return e.first(ctx, name, repository.About(options), func(ctx context.Context) (*repository.Repository, error) {
 		return settings.Open(ctx, b, options)
 	})
+}
+
+// bot is one as far as opening a repository needs it. It logs what goes wrong.
+func (e *Env) bot() *bot.Bot {
+	log := bot.NewLog(e.Errs, e.JSON, e.Verbose)
+	if e.Verbose == 0 {
+		log = log.Level(zerolog.WarnLevel)
+	}
+	return &bot.Bot{Log: log, Settings: *e.Settings}
 }
 
 // checkOwner keeps root from leaving files in the repository that its distbot may not change.

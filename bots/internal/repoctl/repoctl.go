@@ -28,6 +28,7 @@ type About struct {
 	Codenames []string          `json:"codenames"`
 	Suites    map[string]string `json:"suites"` // second names of codenames
 	Output    string            `json:"output"` // folder that is served
+	Keys      []byte            `json:"keys"`   // that sign it, armored
 	PID       int               `json:"pid"`
 	Version   string            `json:"version"`
 }

@@ -101,6 +101,9 @@ func (s *Settings) signedBy(suites []publish.Suite, signer trust.Signer) error {
 // About describes the repository to those who reach it through this process.
 func About(o publish.Options) repoctl.About {
 	about := repoctl.About{Name: o.Archive, Output: o.Output, PID: os.Getpid(), Version: bot.Version, Suites: map[string]string{}}
+	if o.Signer != nil {
+		about.Keys, _ = o.Signer.Public() // who needs them finds that there are none
+	}
 	for _, s := range o.Suites {
 		about.Codenames = append(about.Codenames, s.Codename)
 		if s.Suite != "" {
