@@ -47,6 +47,9 @@ func (p publishing) print(w io.Writer) {
 	}
 	fmt.Fprintln(w)
 	for _, s := range p.peers() {
+		if !s.Kept.IsZero() {
+			fmt.Fprintf(w, "  the %d at once of %s were measured on %s and not in this run\n", repository.Small, s.name, s.Kept.Format(time.DateOnly))
+		}
 		if s.Left != "" {
 			fmt.Fprintf(w, "  left out: one more into %d: %s\n", repository.Large, s.Left)
 		}

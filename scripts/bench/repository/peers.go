@@ -25,7 +25,11 @@ func newPeer(ctx context.Context, s *stock, dir string) (*peer, error) {
 	return p, p.run(ctx, "gpg", "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "", "--quick-generate-key", user, "ed25519", "sign", "never")
 }
 
-const user = "Bench <bench@foundry.invalid>"
+// The key of a peer.
+const (
+	keyID = "bench@foundry.invalid"
+	user  = "Bench <" + keyID + ">"
+)
 
 func (p *peer) home() string { return filepath.Join(p.dir, "gnupg") }
 
@@ -124,47 +128,5 @@ func measureReprepro(ctx context.Context, o Options, s *stock) (side Side, err e
 		}
 	}
 	side.OneLarge, err = times(o.Runs, func(i int) error { return include(s.path(o.Large + i)) })
-	return side, err
-}
-
-// measureAptly measures aptly.
-func measureAptly(ctx context.Context, o Options, s *stock) (side Side, err error) {
-	program, err := o.Rig.Aptly(ctx, o.Cache)
-	if err != nil {
-		return side, err
-	}
-	p, err := newPeer(ctx, s, filepath.Join(o.Rig.Dir, "aptly"))
-	if err != nil {
-		return side, err
-	}
-	defer p.close()
-	if err := p.write("aptly.conf", fmt.Sprintf(`{"rootDir": %q, "architectures": [%q], "gpgProvider": "gpg"}`, filepath.Join(p.dir, "root"), rig.Architecture())); err != nil {
-		return side, err
-	}
-	run := func(args ...string) error {
-		return p.run(ctx, program, append([]string{"-config=aptly.conf"}, args...)...)
-	}
-	if err := run("repo", "create", "-distribution="+codename, "-component=main", archive); err != nil {
-		return side, err
-	}
-	incoming, _, err := p.gather(o.Small)
-	if err != nil {
-		return side, err
-	}
-	begun := time.Now()
-	if err := run("repo", "add", archive, incoming); err != nil {
-		return side, err
-	}
-	if err := run("publish", "repo", "-batch", "-skip-bz2", "-gpg-key=bench@foundry.invalid", archive); err != nil {
-		return side, err
-	}
-	side.Bulk = time.Since(begun)
-	side.Left = fmt.Sprintf("aptly takes %s for %d packages, and more than ten times that for %d", side.Bulk.Round(time.Second), o.Small, o.Large)
-	side.One, err = times(o.Runs, func(i int) error {
-		if err := run("repo", "add", archive, s.path(o.Small+i)); err != nil {
-			return err
-		}
-		return run("publish", "update", "-batch", "-skip-bz2", "-gpg-key=bench@foundry.invalid", codename)
-	})
 	return side, err
 }

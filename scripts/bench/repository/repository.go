@@ -33,6 +33,7 @@ type Side struct {
 	Quarters  []time.Duration // time for each package, in quarters of the bulk
 	One       []time.Duration // of one more package in that
 	OneLarge  []time.Duration // of one more package in the large one
+	Kept      time.Time       // when Bulk was measured, if not in this run
 	Left      string          // why there is no such
 	Published int             // in bulk, as listed afterwards
 }
