@@ -35,6 +35,7 @@ type Upload struct {
 	Dsc          string   // path of the .dsc; empty when another build has brought the source
 	SourceFiles  []string // paths of what the .dsc lists
 	Buildinfo    []string // paths of .buildinfo, kept below buildinfo/ and not among the packages
+	Component    string   // that all packages are to be in, as after an import; empty: by rules and sections
 	Owned        bool     // nobody else uses the files: they may be moved or linked instead of copied
 }
 

@@ -22,9 +22,9 @@ const (
 var layers = [][]string{
 	{"schemas", "pkg/debian", "pkg/publish/aptly/disk", "pkg/publish/index", "pkg/publish/headers"},
 	{"pkg/message", "pkg/trust", "pkg/gitrepo/git"},
-	{"pkg/artifact", "pkg/gitrepo/remote"},
+	{"pkg/artifact", "pkg/gitrepo/remote", "pkg/aptrepo"},
 	{"pkg/bus", "pkg/environment", "pkg/publish", "pkg/gitrepo", "pkg/gitrepo/mirror", "pkg/environment/podman/index", "pkg/environment/podman/host"}, // the ports
-	{"pkg/bot", "pkg/publish/describe", "pkg/publish/target", "pkg/publish/aptly/catalog", "pkg/publish/aptly/metadata"},
+	{"pkg/bot", "pkg/publish/describe", "pkg/publish/target", "pkg/publish/importer", "pkg/publish/aptly/catalog", "pkg/publish/aptly/metadata"},
 	{"pkg/*/*", "pkg/*/*/*"}, // adapters and contract suites
 	{"bots/internal/wire", "bots/internal/published", "bots/internal/sourcepackage"},
 	{"bots/internal/orig", "bots/internal/openkey", "bots/internal/repoctl"},
