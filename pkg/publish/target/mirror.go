@@ -16,8 +16,8 @@ import (
 // checkEvery is how often a target is asked what it has.
 const checkEvery = 24 * time.Hour
 
-// maxTries is how often a push begins anew because something newer was published meanwhile.
-const maxTries = 10
+// maxReads is how often the folder is read anew because something newer was published meanwhile.
+const maxReads = 10
 
 // mirror keeps one target like a folder.
 type mirror struct {
@@ -29,17 +29,29 @@ type mirror struct {
 }
 
 // push makes the target like the folder. Killed or failed anywhere, the next push mends what this one left.
+//
+// It begins anew as long as files go away since something newer is published. That ends: whoever publishes waits
+// for this push or the next.
 func (m *mirror) push(ctx context.Context) error {
-	for try := 1; ; try++ {
-		t, err := readTree(m.root)
-		if err == nil {
-			err = m.pushTree(ctx, t)
+	for {
+		t, err := m.read(ctx)
+		if err != nil {
+			return err
 		}
-		gone := errors.Is(err, fs.ErrNotExist) && t == nil || err != nil && t != nil && t.moved()
-		if err == nil || ctx.Err() != nil || !gone || try == maxTries {
+		if err = m.pushTree(ctx, t); err == nil || ctx.Err() != nil || !t.moved() {
 			return err
 		}
 	}
+}
+
+// read reads the folder, which others change meanwhile.
+func (m *mirror) read(ctx context.Context) (t *tree, err error) {
+	for range maxReads {
+		if t, err = readTree(m.root); !errors.Is(err, fs.ErrNotExist) || ctx.Err() != nil {
+			break
+		}
+	}
+	return t, err
 }
 
 func (m *mirror) pushTree(ctx context.Context, t *tree) error {
