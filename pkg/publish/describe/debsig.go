@@ -19,7 +19,7 @@ type policy struct {
 }
 
 // policies are those of all package keys, each under every id that its signatures may bear. Those of subkeys
-// are for newer debsig-verify: that of Debian 12 (0.28) believes signatures of primary keys only.
+// are for debsig-verify of Debian 13 (0.33): that of Debian 12 (0.28) believes signatures of primary keys only.
 func (d *Describer) policies(ring *trust.Keyring) (all []policy) {
 	if ring == nil {
 		return nil
