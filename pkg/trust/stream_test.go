@@ -99,13 +99,12 @@ func TestKeyringFile(t *testing.T) {
 	if _, err := f.Read(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v, want fs.ErrNotExist", err)
 	}
-	put := func(s Signer, age time.Duration) string {
+	put := func(s Signer, at time.Time) string {
 		t.Helper()
 		public, err := s.Public()
 		if err != nil {
 			t.Fatal(err)
 		}
-		at := time.Now().Add(-age)
 		if err := errors.Join(os.WriteFile(path, public, 0o644), os.Chtimes(path, at, at)); err != nil {
 			t.Fatal(err)
 		}
@@ -119,14 +118,15 @@ func TestKeyringFile(t *testing.T) {
 		}
 		return ring
 	}
-	want := put(newSigner(t), time.Hour)
+	want := put(newSigner(t), time.Now().Add(-time.Hour))
 	first := read()
 	if got := first.Fingerprints()[0]; got != want || read() != first {
 		t.Errorf("key %s, want %s, and the same keyring again", got, want)
 	}
-	// of the same size, and so new that its time may be that of the next one too
+	// of the same size and time, since file systems do not note every moment
+	now := time.Now().Add(time.Minute)
 	for range 3 {
-		want := put(newSigner(t), 0)
+		want := put(newSigner(t), now)
 		if got := read().Fingerprints()[0]; got != want {
 			t.Errorf("key %s, want %s", got, want)
 		}
