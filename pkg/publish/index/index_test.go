@@ -90,6 +90,24 @@ func TestRandomChanges(t *testing.T) {
 	}
 }
 
+// TestSizesOfOthers builds records of very different sizes one by one and at once: what is made of a segment
+// does not depend on those made with it.
+func TestSizesOfOthers(t *testing.T) {
+	var changes []Change
+	f := New(1)
+	for _, size := range []int{3, 200, 20_000, 1_000_000, 2<<20 - 2, 3 << 20, 5 << 20} {
+		c := Change{fmt.Sprintf("%08d", size), bytes.Repeat([]byte("ab\n"), size/3)}
+		changes, f = append(changes, c), f.With([]Change{c})
+		build(t, f, all...)
+	}
+	got, want := build(t, f, all...), build(t, New(1).With(changes), all...)
+	for _, form := range all {
+		if got[form] != want[form] {
+			t.Errorf("%q has other bytes", form)
+		}
+	}
+}
+
 // randomChanges makes changes and does the same to want.
 func randomChanges(r *rand.Rand, want naive) (changes []Change) {
 	for range 1 + r.IntN(cmp.Or(r.IntN(3)*30, 1)) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,31 +20,38 @@ const (
 	// maxBlockList is how many blocks one run of xz makes, whose sizes all go into one argument of at most
 	// 128 KiB (execve(2)).
 	maxBlockList = 8192
+	// xzBlockSize is the least that a run of xz is told its blocks may have. All that fit into it are made
+	// with this very size, since the headers of blocks depend on it.
+	xzBlockSize = 2 * maxText
 )
 
 // compressXz makes a block of each segment, in as few runs of xz as can be: there is no encoder in Go that
 // comes near it, and each run costs some milliseconds.
 func compressXz(ctx context.Context, segments []*segment) error {
-	for len(segments) > 0 {
-		n := min(len(segments), maxBlockList)
-		if err := runXz(ctx, segments[:n]); err != nil {
+	var fit []*segment
+	for _, s := range segments {
+		if len(s.text) <= xzBlockSize {
+			fit = append(fit, s)
+		} else if err := runXz(ctx, len(s.text), []*segment{s}); err != nil {
 			return err
 		}
-		segments = segments[n:]
+	}
+	for run := range slices.Chunk(fit, maxBlockList) {
+		if err := runXz(ctx, xzBlockSize, run); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func runXz(ctx context.Context, segments []*segment) error {
+func runXz(ctx context.Context, blockSize int, segments []*segment) error {
 	var sizes []string
 	var texts []io.Reader
-	largest := 0
 	for _, s := range segments {
 		// No size stands for an empty block; 0 would mean all that is left.
 		if len(s.text) > 0 {
 			sizes = append(sizes, strconv.Itoa(len(s.text)))
 			texts = append(texts, bytes.NewReader(s.text))
-			largest = max(largest, len(s.text))
 		}
 	}
 	var blocks []block
@@ -51,7 +59,7 @@ func runXz(ctx context.Context, segments []*segment) error {
 		// One thread is another mode of xz, with other bytes.
 		threads := max(2, runtime.GOMAXPROCS(0))
 		xz := exec.CommandContext(ctx, "xz", "--compress", "--stdout", "--format=xz", "--check=crc64", xzPreset,
-			"--threads="+strconv.Itoa(threads), "--block-size="+strconv.Itoa(largest), "--block-list="+strings.Join(sizes, ","))
+			"--threads="+strconv.Itoa(threads), "--block-size="+strconv.Itoa(blockSize), "--block-list="+strings.Join(sizes, ","))
 		xz.Env = append(os.Environ(), "XZ_DEFAULTS=", "XZ_OPT=", "LC_ALL=C")
 		xz.Stdin = io.MultiReader(texts...)
 		var problem bytes.Buffer
