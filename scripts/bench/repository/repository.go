@@ -75,7 +75,7 @@ func measureDistbot(ctx context.Context, o Options, s *stock) (side Side, err er
 	if o.Large == 0 {
 		return side, nil
 	}
-	o.Say("distbot: one more into %d, %d times", o.Large, o.Runs)
+	o.Say("distbot: %s; one more %v; now one more into %d, %d times", side.Bulk, side.One, o.Large, o.Runs)
 	return side, side.large(ctx, o, s, filepath.Join(o.Rig.Dir, "large"))
 }
 
