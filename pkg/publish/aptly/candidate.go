@@ -72,7 +72,7 @@ func read(ctx context.Context, s publish.Suite, upload publish.Upload) (list []*
 			return nil, contents.Refuse(file, "not the name of a .buildinfo")
 		}
 	}
-	return list, place(s, list)
+	return list, place(s, upload.Component, list)
 }
 
 func newCandidate(s publish.Suite, p *contents.Package) (*candidate, error) {

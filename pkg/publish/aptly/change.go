@@ -186,5 +186,5 @@ func (r *Repo) copyOf(s, from *suite, e *catalog.Entry) (*candidate, error) {
 		return nil, err
 	}
 	c := &candidate{Entry: e, built: digest}
-	return c, place(s.Suite, []*candidate{c})
+	return c, place(s.Suite, "", []*candidate{c})
 }

@@ -37,8 +37,8 @@ func served(s publish.Suite, e *catalog.Entry) string {
 }
 
 // place puts candidates in their components. A source whose upload does not say a Section goes where the
-// packages built from it go.
-func place(s publish.Suite, candidates []*candidate) error {
+// packages built from it go. A forced component counts before all rules, where the suite serves it.
+func place(s publish.Suite, forced string, candidates []*candidate) error {
 	var section string
 	for _, c := range candidates {
 		if c.IsSource() && c.Section == "" {
@@ -50,6 +50,9 @@ func place(s publish.Suite, candidates []*candidate) error {
 			section = c.Section
 		}
 		name := component(s, c.Entry)
+		if forced != "" && slices.Contains(metadata.Components(s), forced) {
+			name = forced
+		}
 		if !slices.Contains(metadata.Components(s), name) {
 			return &publish.RefusedError{
 				File:   c.Main().Name,
