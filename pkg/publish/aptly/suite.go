@@ -28,10 +28,10 @@ type suite struct {
 	set      *metadata.Set
 	release  metadata.Release
 	gone     map[string]ledger.Gone // packages that have left it, by ID
-	// stale says that what is served is not what it should be, unfinished that the publish after it did
-	// not come to its end.
-	stale, unfinished bool
-	moves             []move // to other components, of packages that the snapshot has
+	// stale says that what is served is not what it should be, lost that files of it are missing, and unfinished
+	// that the publish after it did not come to its end.
+	stale, lost, unfinished bool
+	moves                   []move // to other components, of packages that the snapshot has
 }
 
 type move struct{ from, to *catalog.Entry }
@@ -78,6 +78,7 @@ func (r *Repo) load(option publish.Suite) (err error) {
 		s.snapshot, s.oldest = kept[i], kept[0].Serial
 	case len(kept) > 0:
 		s.snapshot, s.oldest, s.stale = kept[len(kept)-1], kept[0].Serial, true
+		s.lost = true
 	default:
 		s.oldest, s.stale = 1, true
 		return nil
@@ -90,7 +91,7 @@ func (r *Repo) load(option publish.Suite) (err error) {
 	}
 	if s.release, err = metadata.Read(filepath.Join(s.folder.Generation(serial), "Release")); err != nil {
 		r.opts.Log.Warn().Err(err).Str("codename", s.Codename).Msg("published metadata is damaged: publishing anew")
-		s.release, s.stale = metadata.Release{}, true
+		s.release, s.stale, s.lost = metadata.Release{}, true, true
 	}
 	return nil
 }
@@ -120,12 +121,11 @@ func (r *Repo) renew(ctx context.Context, s *suite) error {
 		fresh[move.to.ID()] = &candidate{Entry: move.to}
 	}
 	s.moves = nil
-	for e := range s.list.All() {
-		if !d.Has(e) {
-			continue
-		}
-		if err := r.stock.Link(e); err != nil {
-			return err
+	if s.lost {
+		for e := range s.list.All() {
+			if err := r.stock.Link(e); err != nil {
+				return err
+			}
 		}
 	}
 	added, dropped := d.Delta()
