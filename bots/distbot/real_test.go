@@ -217,7 +217,7 @@ func TestRealPackages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := command(t, f.output, "apt-ftparchive", "-o", "APT::FTPArchive::SHA1=false", "-o", "APT::FTPArchive::SHA512=false", kind, "pool")
+		want := command(t, f.output, "apt-ftparchive", "-o", "APT::FTPArchive::LongDescription=false", "-o", "APT::FTPArchive::SHA1=false", "-o", "APT::FTPArchive::SHA512=false", kind, "pool")
 		if diff := cmp.Diff(stanzas(want), stanzas(string(got))); diff != "" {
 			t.Errorf("%s (-apt-ftparchive +foundry):\n%s", index, diff)
 		}
