@@ -106,6 +106,7 @@ func TestByHand(t *testing.T) {
 		t.Error("not signed anew")
 	}
 	sees("bookworm", "1.0-1")
+	hand(t, b, "all is well", "verify")
 
 	// The same without a distbot; the next one puts on record what was done.
 	if err := distbot.Process.Signal(os.Interrupt); err != nil {
@@ -131,6 +132,9 @@ func TestByHand(t *testing.T) {
 	recorded("trixie", "0.9-1", "lower than version 1.0-2")
 	sees("trixie", "1.0-2")
 	sees("bookworm", "1.0-3")
+	hand(t, b, "all is well", "verify")
+	hand(t, b, "all is well", "verify", "--at", mirror)
+	hand(t, b, "all is well", "verify", "--at", "http://"+address)
 	if distbot.ProcessState != nil {
 		t.Error("distbot has ended")
 	}
