@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"pkg/message", "pkg/trust", "pkg/gitrepo/git"},
 	{"pkg/artifact", "pkg/gitrepo/remote", "pkg/aptrepo"},
 	{"pkg/bus", "pkg/environment", "pkg/publish", "pkg/gitrepo", "pkg/gitrepo/mirror", "pkg/environment/podman/index", "pkg/environment/podman/host"}, // the ports
-	{"pkg/bot", "pkg/publish/describe", "pkg/publish/target", "pkg/publish/importer", "pkg/publish/importer", "pkg/publish/aptly/catalog", "pkg/publish/aptly/metadata"},
+	{"pkg/bot", "pkg/publish/describe", "pkg/publish/target", "pkg/publish/importer", "pkg/publish/aptly/catalog", "pkg/publish/aptly/metadata"},
 	{"pkg/*/*", "pkg/*/*/*"}, // adapters and contract suites
 	{"bots/internal/wire", "bots/internal/published", "bots/internal/sourcepackage"},
 	{"bots/internal/orig", "bots/internal/openkey", "bots/internal/repoctl"},
