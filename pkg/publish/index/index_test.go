@@ -95,8 +95,8 @@ func TestRandomChanges(t *testing.T) {
 func TestSizesOfOthers(t *testing.T) {
 	var changes []Change
 	f := New(1)
-	for _, size := range []int{3, 200, 20_000, 1_000_000, 2<<20 - 2, 3 << 20, 5 << 20} {
-		c := Change{fmt.Sprintf("%08d", size), bytes.Repeat([]byte("ab\n"), size/3)}
+	for _, size := range []int{3, 200, 20_000, 1_000_000, 2 << 20, 3 << 20, 5 << 20} {
+		c := Change{fmt.Sprintf("%08d", size), bytes.Repeat([]byte("a\n"), size/2)}
 		changes, f = append(changes, c), f.With([]Change{c})
 		build(t, f, all...)
 	}
