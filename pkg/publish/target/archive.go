@@ -43,7 +43,7 @@ func Wrap(archive publish.Archive, output, state string, targets []Target, log z
 	a := &Archive{Archive: archive, log: log, turn: make(chan struct{}, 1)}
 	for _, t := range targets {
 		sum := sha256.Sum256([]byte(t.String()))
-		a.mirrors = append(a.mirrors, &mirror{root: output, list: filepath.Join(state, hex.EncodeToString(sum[:8])+".json"), target: t})
+		a.mirrors = append(a.mirrors, &mirror{root: output, list: newList(filepath.Join(state, hex.EncodeToString(sum[:8])+".json")), target: t})
 	}
 	return a
 }

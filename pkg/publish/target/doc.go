@@ -16,8 +16,9 @@
 // when it is run again.
 //
 // What a target has is kept in a list beside the repository's state, so that a push sends differences and asks
-// for nothing. Without that list the target is asked once for what it has. Files that were never pushed are
-// never removed.
+// for nothing; when a repository is opened, and once a day, the target is asked what of that it still has. Without
+// the list everything is sent once more: names and sizes do not tell what foreign files hold. Files that were never
+// pushed are never removed.
 package target
 
 import "context"

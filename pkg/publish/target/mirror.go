@@ -2,9 +2,7 @@ package target
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,13 +14,16 @@ import (
 // checkEvery is how often a target is asked what it has.
 const checkEvery = 24 * time.Hour
 
+// batch is how many files are sent at a time, so that what a push has done counts when it is stopped.
+const batch = 500
+
 // maxReads is how often the folder is read anew because something newer was published meanwhile.
 const maxReads = 10
 
 // mirror keeps one target like a folder.
 type mirror struct {
 	root    string // folder of the repository
-	list    string // file that says what the target has
+	list    *list  // of what the target has
 	target  Target
 	have    map[string]string // marks by name, of what was pushed and is there; "" where it may be anything
 	checked time.Time         // when the target was asked
@@ -55,33 +56,51 @@ func (m *mirror) read(ctx context.Context) (t *tree, err error) {
 }
 
 func (m *mirror) pushTree(ctx context.Context, t *tree) error {
-	if err := m.check(ctx); err != nil {
+	if err := m.check(ctx, t); err != nil {
 		return err
 	}
-	for s := range steps {
-		var files []File
-		for name, mark := range t.marks {
-			if step(name) == s && m.have[name] != mark {
-				files = append(files, File{Name: name, Path: filepath.Join(t.root, t.from[name])})
-			}
-		}
-		if len(files) == 0 {
-			continue
-		}
-		slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
-		for _, f := range files {
-			m.have[f.Name] = "" // until it is known to be there
-		}
-		if err := m.save(); err != nil {
-			return err
-		}
-		if err := m.target.Put(ctx, files); err != nil {
-			return err
-		}
-		for _, f := range files {
-			m.have[f.Name] = t.marks[f.Name]
+	err := m.bring(ctx, t)
+	if err == nil {
+		err = m.clear(ctx, t)
+	}
+	if noted := m.list.flush(); noted != nil {
+		m.have = nil // it is read again, up to where it is whole
+		err = errors.Join(err, noted)
+	}
+	return err
+}
+
+// bring sends what the target has not, in order.
+func (m *mirror) bring(ctx context.Context, t *tree) error {
+	todo := make([][]File, steps)
+	for name, mark := range t.marks {
+		if m.have[name] != mark {
+			s := step(name)
+			todo[s] = append(todo[s], File{Name: name, Path: filepath.Join(t.root, t.from[name])})
 		}
 	}
+	for _, files := range todo {
+		slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+		for some := range slices.Chunk(files, batch) {
+			for _, f := range some {
+				m.set(f.Name, "") // until it is known to be there
+			}
+			if err := m.list.flush(); err != nil {
+				return err
+			}
+			if err := m.target.Put(ctx, some); err != nil {
+				return err
+			}
+			for _, f := range some {
+				m.set(f.Name, t.marks[f.Name])
+			}
+		}
+	}
+	return nil
+}
+
+// clear removes what the folder has no longer.
+func (m *mirror) clear(ctx context.Context, t *tree) error {
 	var gone []string
 	for name := range m.have {
 		if _, kept := t.marks[name]; !kept {
@@ -89,61 +108,49 @@ func (m *mirror) pushTree(ctx context.Context, t *tree) error {
 		}
 	}
 	slices.Sort(gone)
-	if len(gone) > 0 {
-		if err := m.target.Remove(ctx, gone); err != nil {
+	for some := range slices.Chunk(gone, batch) {
+		if err := m.target.Remove(ctx, some); err != nil {
 			return err
 		}
-		for _, name := range gone {
+		for _, name := range some {
 			delete(m.have, name)
+			m.list.drop(name)
 		}
 	}
-	return m.save()
+	return nil
+}
+
+func (m *mirror) set(name, mark string) {
+	m.have[name] = mark
+	m.list.set(name, mark)
 }
 
 // check reads what the target has: from the list, less what the target says is not there.
-func (m *mirror) check(ctx context.Context) error {
+func (m *mirror) check(ctx context.Context, t *tree) error {
 	if m.have != nil && time.Since(m.checked) < checkEvery {
 		return nil
 	}
 	have := m.have
 	if have == nil {
-		have = map[string]string{}
-		text, err := os.ReadFile(m.list)
-		if err == nil {
-			err = json.Unmarshal(text, &have)
-		}
-		if have == nil || err != nil && !errors.Is(err, fs.ErrNotExist) {
-			have = map[string]string{} // then everything is pushed once more
+		var err error
+		if have, err = m.list.read(); err != nil {
+			return err
 		}
 	}
 	there, err := m.target.List(ctx)
 	if err != nil {
 		return err
 	}
-	for name := range have {
+	for name, mark := range have {
 		size, ok := there[name]
-		if info, err := os.Stat(filepath.Join(m.root, name)); !ok || err == nil && have[name] == immutable && info.Size() != size {
+		info, err := os.Stat(filepath.Join(t.root, t.from[name]))
+		if !ok || err == nil && info.Mode().IsRegular() && mark == t.marks[name] && info.Size() != size {
 			have[name] = ""
 		}
 	}
+	if err := m.list.write(have); err != nil {
+		return err
+	}
 	m.have, m.checked = have, time.Now()
-	return nil
-}
-
-// save writes down what the target has. What is pushed stands there before it is, so that it can be removed again.
-func (m *mirror) save() error {
-	text, err := json.Marshal(m.have)
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(m.list), 0o755)
-	}
-	if err == nil {
-		err = os.WriteFile(m.list+".new", text, 0o644)
-	}
-	if err == nil {
-		err = os.Rename(m.list+".new", m.list)
-	}
-	if err != nil {
-		return fmt.Errorf("write down what a target has: %w", err)
-	}
 	return nil
 }
