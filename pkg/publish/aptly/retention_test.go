@@ -1,6 +1,7 @@
 package aptly
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -128,4 +129,47 @@ func TestByHashExpires(t *testing.T) {
 	if b.has(path) {
 		t.Error("an index file that was listed more than a day ago is there")
 	}
+}
+
+// TestRollbackAfterRetention goes back to a snapshot whose packages left long ago: as long as it is kept they are.
+func TestRollbackAfterRetention(t *testing.T) {
+	b := newBench(t)
+	b.include(t, "hello", "1.0-1")
+	b.include(t, "hello", "2.0-1")
+	b.clock = b.clock.Add(10 * publish.DefaultRetain)
+	if err := b.Refresh(t.Context(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	b.reopen(t)
+	if _, err := b.Change(t.Context(), publish.Change{Kind: publish.Rollback, Codename: "alpha", Serial: 2}); err != nil {
+		t.Fatal(err)
+	}
+	b.shows(t, "hello 1.0-1")
+}
+
+// TestRememberedAfterRetention refuses other bytes for a version whose files have gone, and lets the same in.
+func TestRememberedAfterRetention(t *testing.T) {
+	b := newBench(t)
+	b.opts.Snapshots = 1
+	b.reopen(t)
+	same := b.upload(t, "hello", "1.0-1")
+	b.include(t, "hello", "1.0-1")
+	if _, err := b.Change(t.Context(), publish.Change{Kind: publish.Remove, Codename: "alpha", Select: []publish.Select{{Name: "hello"}}}); err != nil {
+		t.Fatal(err)
+	}
+	b.clock = b.clock.Add(publish.DefaultRetain + time.Hour)
+	b.reopen(t)
+	if pooled := b.pooled(t); len(pooled) > 0 || b.has("pool/main/h/hello/hello_1.0-1_amd64.deb") {
+		t.Errorf("still in the pool: %v", pooled)
+	}
+	other := same
+	other.Files = []string{publishtest.MakeDeb(t, t.TempDir(), publishtest.Binary{Name: "hello", Version: "1.0-1", Arch: "amd64", Content: "altered"})}
+	var refused *publish.RefusedError
+	if _, err := b.Include(t.Context(), other); !errors.As(err, &refused) {
+		t.Errorf("%v, want a *RefusedError", err)
+	}
+	if _, err := b.Include(t.Context(), same); err != nil {
+		t.Fatal(err)
+	}
+	b.shows(t, "hello 1.0-1")
 }
