@@ -45,11 +45,12 @@ apt-get source --download-only hello
 test -e hello_1.0-1.dsc
 apt-get download hello
 debsig-verify hello_1.0-1_amd64.deb
-gpgv --keyring $ring --output Release /var/lib/apt/lists/*_InRelease
+/usr/lib/apt/apt-helper download-file "$URL/dists/stable/InRelease" InRelease
+gpgv --keyring $ring --output Release InRelease
 apt-file update
 apt-file search --fixed-string /usr/share/hello/content | grep -x 'hello: /usr/share/hello/content'
-rm -rf /var/lib/apt/lists/*
-apt-get update --error-on=any -o Acquire::CompressionTypes::Order::=zst
+mkdir -p lists/partial
+apt-get update --error-on=any -o Dir::State::Lists=/tmp/lists -o Acquire::CompressionTypes::Order::=zst
 apt-cache show hello | grep -x 'Version: 1.0-1'
 await 1
 
@@ -114,6 +115,9 @@ func runMachine(t *testing.T, release string) {
 			t.Errorf("%s was asked for, and not by its hash", path)
 		}
 	}
+	if sum := sumOf(t, f.output, "main/binary-amd64/Packages.zst"); !slices.Contains(asked.list(), "/dists/stable/main/binary-amd64/by-hash/SHA256/"+sum) {
+		t.Errorf("nobody has asked for what zstd has compressed: %v", asked.list())
+	}
 	f.reopen(t, old, fresh)
 	goOn(t, inputs, "1")
 	said.await(t, "phase 2 is done", ended)
@@ -125,6 +129,23 @@ func runMachine(t *testing.T, release string) {
 	if err := <-ended; err != nil || !strings.Contains(said.String(), "phase 3 is done") {
 		t.Errorf("%v:\n%s", err, said)
 	}
+}
+
+// sumOf is the SHA-256 of an index as the Release file of bookworm has it.
+func sumOf(t *testing.T, output, index string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(output, "dists/bookworm/Release"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, sums, _ := strings.Cut(string(text), "\nSHA256:")
+	for line := range strings.Lines(sums) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[2] == index {
+			return fields[0]
+		}
+	}
+	t.Fatalf("Release has no %s", index)
+	return ""
 }
 
 // newRotation is a repository that the first of two keys signs, and that has hello.
