@@ -45,6 +45,7 @@ var choosers = map[string][]string{
 	"bots/internal/wire": {"pkg/bus/jetstream", "pkg/artifact/objectstore", "pkg/artifact/folder", "pkg/artifact/s3"},
 	// An apt repository is opened by distbot, and by the herder when no distbot runs.
 	"bots/internal/repository": {"pkg/publish/aptly", "pkg/publish/describe", "pkg/publish/target"},
+	"bots/foundry/repo":        {"pkg/publish/importer"},
 	// Tests of programs put a bus of their own under them.
 	"bots/internal/bottest": {"pkg/bus/jetstream"},
 	"bots/foundry":          {"pkg/bus/jetstream", "pkg/environment/podman"},

@@ -47,7 +47,7 @@ be looked at, compared and rolled back to. It works with a running distbot, and 
 	root.PersistentFlags().StringVar(&env.name, "name", "", "`name` of the repository (default: the only one of the state folder, or main)")
 	root.AddCommand(
 		env.listCommand(), env.showCommand(), env.logCommand(), env.diffCommand(),
-		env.rollbackCommand(), env.removeCommand(), env.copyCommand(), env.promoteCommand(), env.resignCommand(), env.verifyCommand(),
+		env.rollbackCommand(), env.removeCommand(), env.copyCommand(), env.promoteCommand(), env.resignCommand(), env.verifyCommand(), env.importCommand(),
 	)
 	return root
 }
