@@ -65,19 +65,17 @@ func ParseRelease(data []byte) (*Release, error) {
 	return r, nil
 }
 
-// parseTime reads a date as apt takes it: of RFC 1123, or with a numeric zone.
+// parseTime reads a date as apt takes it: of RFC 1123, and in no zone but UTC.
 func parseTime(text string) (time.Time, error) {
-	for _, layout := range []string{"Mon, 2 Jan 2006 15:04:05 MST", "Mon, 2 Jan 2006 15:04:05 -0700", time.ANSIC} {
-		t, err := time.Parse(layout, text)
-		if err != nil {
-			continue
-		}
-		if zone, _ := t.Zone(); zone != "UTC" && zone != "GMT" && strings.HasSuffix(layout, "MST") {
-			return t, fmt.Errorf("%q is not in UTC", text)
-		}
-		return t.UTC(), nil
+	day, zone := text, ""
+	if i := strings.LastIndexByte(text, ' '); i >= 0 {
+		day, zone = text[:i], text[i+1:]
 	}
-	return time.Time{}, fmt.Errorf("%q is not a date", text)
+	t, err := time.Parse("Mon, 2 Jan 2006 15:04:05", day)
+	if err != nil || !slices.Contains([]string{"UTC", "GMT", "Z", "+0000"}, zone) {
+		return time.Time{}, fmt.Errorf("%q is not a date in UTC", text)
+	}
+	return t, nil
 }
 
 // parseStanza reads text that is one stanza.

@@ -108,7 +108,7 @@ func slot(p *aptrepo.Package) string {
 // told.
 func (r *run) plan(ctx context.Context, s *aptrepo.Suite, codename string) (list []*group, err error) {
 	architectures := append([]string{"all", aptrepo.Source}, r.Suites[codename].Architectures...)
-	groups := map[string][]*group{}
+	whole := map[string]*group{}
 	left := map[string]*group{}
 	seen := map[string]bool{}
 	for p, err := range s.Packages(ctx) {
@@ -129,23 +129,37 @@ func (r *run) plan(ctx context.Context, s *aptrepo.Suite, codename string) (list
 			left[key].packages = append(left[key].packages, p)
 			continue
 		}
-		i := slices.IndexFunc(groups[key], func(g *group) bool {
-			return !slices.ContainsFunc(g.packages, func(o *aptrepo.Package) bool { return slot(o) == slot(p) })
-		})
-		if i < 0 {
-			i = len(groups[key])
-			groups[key] = append(groups[key], &g)
+		if whole[key] == nil {
+			whole[key] = &g
 		}
-		groups[key][i].packages = append(groups[key][i].packages, p)
+		whole[key].packages = append(whole[key].packages, p)
 	}
 	for _, g := range left {
 		r.progress.Total++
 		r.done(g, Left, codename+" does not have their architecture", "serve it with --arch")
 	}
-	for _, key := range slices.Sorted(maps.Keys(groups)) {
-		list = append(list, groups[key]...)
+	for _, key := range slices.Sorted(maps.Keys(whole)) {
+		list = append(list, whole[key].split()...)
 	}
 	return list, nil
+}
+
+// split puts packages that were built again in groups of their own, which come later.
+func (g *group) split() (list []*group) {
+	slices.SortStableFunc(g.packages, func(a, b *aptrepo.Package) int { return a.Version.Compare(b.Version) })
+	for _, p := range g.packages {
+		i := slices.IndexFunc(list, func(g *group) bool {
+			return !slices.ContainsFunc(g.packages, func(o *aptrepo.Package) bool { return slot(o) == slot(p) })
+		})
+		if i < 0 {
+			i = len(list)
+			next := *g
+			next.packages = nil
+			list = append(list, &next)
+		}
+		list[i].packages = append(list[i].packages, p)
+	}
+	return list
 }
 
 // rounds puts groups in the order that they go in: of each package the lower versions before the higher ones.
