@@ -87,19 +87,12 @@ func (t *tree) add(root, folder, as string, mark func(file string) (string, erro
 		case !d.Type().IsRegular() || strings.HasPrefix(d.Name(), "."):
 			return nil
 		}
-		file, err := filepath.Rel(root, name)
-		if err != nil {
-			return err
-		}
-		below, err := filepath.Rel(folder, file)
-		if err != nil {
-			return err
-		}
+		file := strings.TrimPrefix(strings.TrimPrefix(name, root), "/")
 		m, err := mark(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		to := path.Join(filepath.ToSlash(as), filepath.ToSlash(below))
+		to := path.Join(as, strings.TrimPrefix(file, folder))
 		t.marks[to], t.from[to] = m, file
 		return err
 	})
