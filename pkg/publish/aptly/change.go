@@ -62,7 +62,7 @@ func (r *Repo) rollback(ctx context.Context, s *suite, change publish.Change) ([
 	j := newJudgement(s, true)
 	there := make(map[string]bool, len(then))
 	for _, e := range then {
-		e = e.In(served(s.Suite, e))
+		e = e.In(restore(s.Suite, e))
 		there[e.ID()] = true
 		if !j.Has(e) {
 			j.Put(e)

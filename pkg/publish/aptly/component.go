@@ -28,6 +28,24 @@ func component(s publish.Suite, e *catalog.Entry) string {
 	return s.Component
 }
 
+// relocate returns the component of an entry that the suite had when it was described as then: where it has been
+// put in the way that applied then it follows the rules of now. Otherwise, as after an import, it stays as
+// long as its component is served.
+func relocate(then, now publish.Suite, e *catalog.Entry) string {
+	if e.Component != component(then, e) && slices.Contains(metadata.Components(now), e.Component) {
+		return e.Component
+	}
+	return served(now, e)
+}
+
+// restore returns the component that an entry of an earlier snapshot goes to: its own, if that is served.
+func restore(s publish.Suite, e *catalog.Entry) string {
+	if slices.Contains(metadata.Components(s), e.Component) {
+		return e.Component
+	}
+	return served(s, e)
+}
+
 // served is component, or the first of the suite where that is not served any more.
 func served(s publish.Suite, e *catalog.Entry) string {
 	if name := component(s, e); slices.Contains(metadata.Components(s), name) {

@@ -1,8 +1,10 @@
 package aptly
 
 import (
+	"encoding/json"
 	"fmt"
 
+	"foundry/pkg/publish"
 	"foundry/pkg/publish/aptly/catalog"
 	"foundry/pkg/publish/aptly/ledger"
 	"foundry/pkg/publish/aptly/metadata"
@@ -23,7 +25,7 @@ type want struct {
 
 // loaded is what has been read of a suite.
 type loaded struct {
-	changed  bool // the setting is another than that of the snapshot
+	then     *publish.Suite // what the snapshot was published with, if components may have changed since
 	entries  []*catalog.Entry
 	packages []metadata.Package
 }
@@ -74,7 +76,13 @@ func (r *Repo) want(l *loading, codename string) error {
 	gone := map[string]ledger.Gone{}
 	if s != nil {
 		snapshot, gone = s.snapshot, s.gone
-		l.lists[s] = &loaded{changed: s.snapshot.Setting != r.setting(s.Suite)}
+		l.lists[s] = &loaded{}
+		if s.snapshot.Setting != r.setting(s.Suite) {
+			l.lists[s].then = &publish.Suite{}
+			if err := json.Unmarshal([]byte(s.snapshot.Setting), l.lists[s].then); err != nil {
+				return fmt.Errorf("decode setting of publish %d: %w", s.snapshot.Serial, err)
+			}
+		}
 	} else {
 		kept, err := r.ledger.Snapshots(codename)
 		if err != nil {
@@ -111,8 +119,8 @@ func (r *Repo) loaded(l *loading, w want, e *catalog.Entry, t *ledger.Text) {
 		return
 	}
 	read, to := l.lists[w.suite], e
-	if read.changed {
-		to = e.In(served(w.suite.Suite, e))
+	if read.then != nil {
+		to = e.In(relocate(*read.then, w.suite.Suite, e))
 	}
 	if to != e {
 		w.suite.moves = append(w.suite.moves, move{e, to})

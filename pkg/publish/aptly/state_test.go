@@ -258,6 +258,30 @@ func TestComponentChanges(t *testing.T) {
 	}
 }
 
+// TestForcedComponent keeps a package where it was told to be, whatever else changes.
+func TestForcedComponent(t *testing.T) {
+	b := newBench(t)
+	b.opts.Suites = slices.Clone(b.opts.Suites)
+	b.opts.Suites[0].Components = []string{"contrib"}
+	b.reopen(t)
+	u := b.upload(t, "hello", "1.0-1")
+	u.Component = "contrib"
+	if _, err := b.Include(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"contrib", "contrib", "main"} {
+		list, err := b.Packages(t.Context(), "alpha", 0)
+		if err != nil || len(list) != 2 || list[0].Component != want || !b.has("pool/"+want+"/h/hello/hello_1.0-1_amd64.deb") {
+			t.Errorf("%v, %v: want them in %s", list, err, want)
+		}
+		if b.opts.Suites[0].Description == "another" {
+			b.opts.Suites[0].Components = nil
+		}
+		b.opts.Suites[0].Description = "another"
+		b.reopen(t)
+	}
+}
+
 // TestDates checks that dates never go back, also when the clock does.
 func TestDates(t *testing.T) {
 	b := newBench(t)
