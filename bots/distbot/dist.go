@@ -39,8 +39,8 @@ type dist struct {
 	failed        *failed       // where refused builds are kept; nil for nowhere
 }
 
-// run serves and publishes until the bot is stopped.
-func (d *dist) run(ctx context.Context) (err error) {
+// run serves and publishes until the bot is stopped. ready is called when it begins to.
+func (d *dist) run(ctx context.Context, ready func()) (err error) {
 	repo, err := d.wait(ctx)
 	if repo == nil || err != nil {
 		return err
@@ -55,6 +55,7 @@ func (d *dist) run(ctx context.Context) (err error) {
 	d.record(ctx)
 	d.sweepFailed((*failed).clean)
 	d.Serves(d.codenames...)
+	ready()
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

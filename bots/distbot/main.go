@@ -47,11 +47,12 @@ People look into the repository and change it with "foundry repo".`,
 		Group:   func() string { return s.Name },
 		Check:   func() error { return cmp.Or(s.Check(), o.check()) },
 		Run: func(ctx context.Context, b *bot.Bot) error {
+			ready := b.Standby()
 			d, err := o.open(ctx, b, s)
 			if err != nil {
 				return err
 			}
-			return d.run(ctx)
+			return d.run(ctx, ready)
 		},
 	}
 }

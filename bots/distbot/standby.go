@@ -13,10 +13,9 @@ import (
 )
 
 // wait opens the repository as soon as no other process has it open, and is a hot standby until then: shown
-// as such, with keys and bus open, and without taking messages. It returns nil when the bot is stopped
+// as such, with keys and bus open, without taking messages. It returns nil when the bot is stopped
 // before.
 func (d *dist) wait(ctx context.Context) (*repository.Repository, error) {
-	defer d.Standby()()
 	ctx, cancel := context.WithCancel(ctx)
 	opened := make(chan struct{})
 	var watch sync.WaitGroup
