@@ -75,7 +75,9 @@ func (d *distbot) ready(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	idle := slices.ContainsFunc(bots, func(s bus.State) bool { return s.PID == d.cmd.Process.Pid && s.State == "idle" })
+	idle := slices.ContainsFunc(bots, func(s bus.State) bool {
+		return s.PID == d.cmd.Process.Pid && s.State == "idle" && slices.Contains(s.Serves, codename) // which it tells once the repository is open
+	})
 	_, err = os.Stat(d.served(archive + ".asc"))
 	return idle && err == nil, nil
 }
