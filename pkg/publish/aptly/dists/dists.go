@@ -108,6 +108,7 @@ func (f *Folder) Write(serial uint64, list []metadata.Index, previous metadata.R
 			continue
 		}
 		made[path] = true
+		f.expiring[path] = time.Now() // until Listed: the publish may fail
 		f.step("by-hash " + i.Path)
 		group.Go(func() error {
 			if _, done := folders.LoadOrStore(filepath.Dir(path), true); !done || !exists(filepath.Dir(path)) {

@@ -110,4 +110,11 @@ func TestExpiry(t *testing.T) {
 	if err := f.Listed(now.Add(time.Hour+time.Second), time.Hour, nil, nil); err != nil || there(old) {
 		t.Fatalf("%v; the file is there after more than an hour: %t", err, there(old))
 	}
+	// What a publish that failed has written is never listed.
+	if err := f.Write(2, list, metadata.Release{}); err != nil || !there(old) {
+		t.Fatalf("%v; the file is written: %t", err, there(old))
+	}
+	if err := f.Listed(now.Add(2*time.Hour), time.Hour, nil, nil); err != nil || there(old) {
+		t.Errorf("%v; the file of a failed publish is there after more than an hour: %t", err, there(old))
+	}
 }
