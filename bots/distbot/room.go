@@ -14,7 +14,7 @@ import (
 const (
 	// defaultJobs is how many builds may wait for the same publish. One waits longer for that than it
 	// takes to receive it, so many of them keep a bulk moving.
-	defaultJobs = 256
+	defaultJobs = 1024
 	// maxScratch is how many bytes builds may have in scratch folders at a time. A build that is larger is
 	// received alone.
 	maxScratch = 4 << 30

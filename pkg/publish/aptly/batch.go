@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"foundry/pkg/message"
 	"foundry/pkg/publish"
@@ -28,6 +29,7 @@ func (r *Repo) Include(ctx context.Context, upload publish.Upload) (publish.Publ
 	if i < 0 {
 		return publish.Publication{}, fmt.Errorf("include %s %s in %q: %w", upload.Source, upload.Version, upload.Codename, publish.ErrUnknownCodename)
 	}
+	r.arrived.Add(1)
 	candidates, err := read(ctx, r.opts.Suites[i], upload)
 	if err != nil {
 		return publish.Publication{}, err
@@ -40,9 +42,42 @@ func (r *Repo) Include(ctx context.Context, upload publish.Upload) (publish.Publ
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for !q.done {
+		r.gather(ctx)
+		begun := time.Now()
 		r.settleAll(context.WithoutCancel(ctx), r.nextBatch())
+		r.published, r.took = time.Now(), time.Since(begun)
 	}
 	return q.publication, q.err
+}
+
+// In a stream of uploads publishing takes one part in gatherFor of the time: a publish of many touches most of
+// the indexes, so that its cost is that of what is there and not of what comes.
+const (
+	gatherFor  = 5
+	gatherFrom = 16                    // fewer than these are no stream and wait for nobody
+	lull       = 10 * time.Millisecond // a stream has ended when nothing comes for so long
+)
+
+// gather waits for more uploads of a stream, since many cost little more than few.
+func (r *Repo) gather(ctx context.Context) {
+	until := r.published.Add((gatherFor - 1) * r.took)
+	for time.Now().Before(until) {
+		r.queued.Lock()
+		waiting := len(r.queue)
+		r.queued.Unlock()
+		if waiting < gatherFrom || waiting >= maxBatch {
+			return
+		}
+		before := r.arrived.Load()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(lull):
+		}
+		if r.arrived.Load() == before {
+			return
+		}
+	}
 }
 
 // nextBatch takes from the queue what can be published at once: the first request and those for

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aptly-dev/aptly/database"
@@ -27,13 +28,17 @@ type Repo struct {
 	pkgs   *deb.PackageCollection
 	ledger *ledger.Ledger
 
-	queued sync.Mutex
-	queue  []*request
+	queued  sync.Mutex
+	queue   []*request
+	arrived atomic.Int64 // calls of Include so far
 
 	mu     sync.Mutex // held by whoever changes what follows
 	suites map[string]*suite
 	stock  *stock.Stock
-	dirty  disk.Dirty
+	// published is when the last publish of uploads ended, and took how long it was.
+	published time.Time
+	took      time.Duration
+	dirty     disk.Dirty
 
 	now  func() time.Time
 	step func(name string) // called before each change on disk; tests end the process there

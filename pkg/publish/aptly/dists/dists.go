@@ -24,19 +24,33 @@ import (
 // form all the same, since clients check what they have unpacked against it.
 const MaxPlain = 32 << 20
 
+// Index files that were replaced may take maxReplaced bytes for each codename. What is beyond goes, the oldest
+// first, when a client that has read the Release file before them has had replacedFor to fetch them.
+const (
+	maxReplaced = 4 << 30
+	replacedFor = 30 * time.Minute
+)
+
+// replaced is an index file that is not listed any more.
+type replaced struct {
+	since time.Time
+	size  int64
+}
+
 // A Folder is what is served of one codename. It is not safe for concurrent use.
 type Folder struct {
 	dists    string
 	codename string
 	dirty    *disk.Dirty
-	step     func(name string)    // called before each change on disk
-	expiring map[string]time.Time // index files below by-hash that are not listed any more: since when
+	step     func(name string)   // called before each change on disk
+	expiring map[string]replaced // index files below by-hash, by path
+	most     int64               // bytes that those may take
 }
 
 // New returns the folder of a codename below dists, and looks for what has been there before. What it writes
 // is noted in dirty; step is called before each change on disk.
 func New(dists, codename string, dirty *disk.Dirty, step func(string)) (*Folder, error) {
-	f := &Folder{dists: dists, codename: codename, dirty: dirty, step: step, expiring: map[string]time.Time{}}
+	f := &Folder{dists: dists, codename: codename, dirty: dirty, step: step, expiring: map[string]replaced{}, most: maxReplaced}
 	if err := os.MkdirAll(f.byHash(), 0o755); err != nil {
 		return nil, err
 	}
@@ -51,7 +65,7 @@ func New(dists, codename string, dirty *disk.Dirty, step func(string)) (*Folder,
 		if err != nil {
 			return err
 		}
-		f.expiring[path] = info.ModTime()
+		f.expiring[path] = replaced{info.ModTime(), info.Size()}
 		return nil
 	})
 	return f, err
@@ -108,7 +122,7 @@ func (f *Folder) Write(serial uint64, list []metadata.Index, previous metadata.R
 			continue
 		}
 		made[path] = true
-		f.expiring[path] = time.Now() // until Listed: the publish may fail
+		f.expiring[path] = replaced{time.Now(), i.Size} // until Listed: the publish may fail
 		f.step("by-hash " + i.Path)
 		group.Go(func() error {
 			if _, done := folders.LoadOrStore(filepath.Dir(path), true); !done || !exists(filepath.Dir(path)) {

@@ -118,3 +118,35 @@ func TestExpiry(t *testing.T) {
 		t.Errorf("%v; the file of a failed publish is there after more than an hour: %t", err, there(old))
 	}
 }
+
+// TestTooMuch removes replaced indexes before their time where they take too much, but none that a client may be
+// fetching.
+func TestTooMuch(t *testing.T) {
+	var dirty disk.Dirty
+	f, err := New(t.TempDir(), "alpha", &dirty, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.most = 2500
+	now := time.Now()
+	var before map[string]metadata.File
+	var hashed []string
+	for n := range 6 {
+		list := indexes(t, "main/source/Sources", 1000+n)[:1]
+		if err := f.Write(uint64(n+1), list, metadata.Release{}); err != nil {
+			t.Fatal(err)
+		}
+		listed := map[string]metadata.File{list[0].Path: {Size: list[0].Size, SHA256: list[0].SHA256}}
+		if err := f.Listed(now.Add(time.Duration(n)*10*time.Minute), 24*time.Hour, listed, before); err != nil {
+			t.Fatal(err)
+		}
+		before, hashed = listed, append(hashed, f.hashed(list[0].Path, list[0].SHA256))
+	}
+	// It is the 50th minute. Replaced were five, in the minutes 10 to 50; two of them may stay, and those
+	// of the last half hour in any case.
+	for n, want := range []bool{false, true, true, true, true, true} {
+		if got := there(hashed[n]); got != want {
+			t.Errorf("index of minute %d is there: %t, want %t", n*10, got, want)
+		}
+	}
+}

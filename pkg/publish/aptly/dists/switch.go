@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -72,7 +74,7 @@ func (f *Folder) Switch(serial uint64, alias string) error {
 }
 
 // Listed takes note of what is listed now and was before: index files that are not listed any more expire,
-// counting from now, and those that have done so for longer than keep are removed.
+// counting from now, and those that have done so for longer than keep are removed, or that are too much.
 func (f *Folder) Listed(now time.Time, keep time.Duration, listed, before map[string]metadata.File) (err error) {
 	current := map[string]bool{}
 	for name, file := range listed {
@@ -87,20 +89,33 @@ func (f *Folder) Listed(now time.Time, keep time.Duration, listed, before map[st
 		}
 		switch e := os.Chtimes(path, now, now); {
 		case e == nil:
-			f.expiring[path] = now
+			f.expiring[path] = replaced{now, file.Size}
 		case !errors.Is(e, os.ErrNotExist):
 			err = errors.Join(err, e)
 		}
 	}
-	for path, since := range f.expiring {
-		if now.Sub(since) > keep {
-			f.step("expire " + filepath.Base(path))
-			if e := disk.Remove(path); e != nil {
-				err = errors.Join(err, e)
-				continue
-			}
-			delete(f.expiring, path)
+	return errors.Join(err, f.expire(now, keep))
+}
+
+// expire removes index files that are not listed any more.
+func (f *Folder) expire(now time.Time, keep time.Duration) (err error) {
+	left := int64(0)
+	for _, r := range f.expiring {
+		left += r.size
+	}
+	paths := slices.SortedFunc(maps.Keys(f.expiring), func(a, b string) int { return f.expiring[a].since.Compare(f.expiring[b].since) })
+	for _, path := range paths {
+		r := f.expiring[path]
+		if age := now.Sub(r.since); age <= keep && (left <= f.most || age <= replacedFor) {
+			break // as are all that were replaced later
 		}
+		f.step("expire " + filepath.Base(path))
+		if e := disk.Remove(path); e != nil {
+			err = errors.Join(err, e)
+			continue
+		}
+		delete(f.expiring, path)
+		left -= r.size
 	}
 	return err
 }
