@@ -81,7 +81,7 @@ func prepared(ctx context.Context, o Options, s *stock) (string, error) {
 	o.Say("distbot: a repository of %d packages is made in %s", o.Large, o.Cache)
 	work := filepath.Join(o.Cache, "large-new")
 	if err := fillLarge(ctx, s, work, o.Large); err != nil {
-		return "", fmt.Errorf("fill repository: %w", err)
+		return "", errors.Join(fmt.Errorf("fill repository: %w", err), os.RemoveAll(work))
 	}
 	if err := writeNumber(filepath.Join(work, "used"), o.Large); err != nil {
 		return "", err
