@@ -19,19 +19,16 @@ const maxControl = 64 << 20
 // file checks a file of a package: its size and hash, and of a binary package that it is the one that
 // its stanza tells of.
 func (v *verification) file(ctx context.Context, l *listed) (err error) {
-	if l.pkg == nil {
+	if l.pkg == nil && (v.options.PackageKeys == nil || path.Ext(l.Path) != ".dsc") {
 		return v.check(ctx, l.File)
 	}
-	file, err := os.CreateTemp(v.Repository.options.Scratch, ".package-*")
+	file, err := v.fetched(ctx, l.File)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	if err := os.Remove(file.Name()); err != nil {
-		return err
-	}
-	if err := v.copyTo(ctx, l.File, file); err != nil {
-		return err
+	if l.pkg == nil {
+		return v.signedSource(l, file)
 	}
 	stanza, err := control(ctx, file, l.Size)
 	if err != nil {
@@ -42,7 +39,19 @@ func (v *verification) file(ctx context.Context, l *listed) (err error) {
 			return fmt.Errorf("%s is %q in the package and %q in the index", name, in, out)
 		}
 	}
-	return nil
+	return v.signedPackage(l, file)
+}
+
+// fetched returns the content of a file, which is as listed, in a file without a name.
+func (v *verification) fetched(ctx context.Context, f File) (*os.File, error) {
+	file, err := os.CreateTemp(v.Repository.options.Scratch, ".package-*")
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(os.Remove(file.Name()), v.copyTo(ctx, f, file)); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
 }
 
 // control reads the control file of a binary package.

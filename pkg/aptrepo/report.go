@@ -31,6 +31,8 @@ type Report struct {
 	Packages int       `json:"packages"` // binary and source, each once for each suite
 	Files    int       `json:"files"`    // of packages, checked
 	Bytes    int64     `json:"bytes"`    // read
+	Signed   int       `json:"signed"`   // packages and source packages with a good signature of their own
+	Unsigned int       `json:"unsigned"` // those without any
 	Signers  []string  `json:"signers"`  // fingerprints of keys that have signed suites
 
 	mu sync.Mutex
@@ -50,6 +52,17 @@ func (r *Report) add(severity Severity, where, what, hint string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Findings = append(r.Findings, Finding{severity, what, where, hint})
+}
+
+// count takes down that one more has a good signature of its own, or none.
+func (r *Report) count(signed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if signed {
+		r.Signed++
+	} else {
+		r.Unsigned++
+	}
 }
 
 func (r *Report) sort() {

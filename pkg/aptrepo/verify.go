@@ -16,11 +16,15 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"foundry/pkg/trust"
 )
 
 // VerifyOptions say how far Verify goes.
 type VerifyOptions struct {
 	MetadataOnly bool // leave the files of packages out
+	// PackageKeys are those that may sign packages and source packages; nil leaves these signatures out.
+	PackageKeys *trust.Keyring
 }
 
 // soon is how long before Valid-Until a warning comes.

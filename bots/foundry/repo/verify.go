@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,8 +32,8 @@ func (e *Env) verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify [CODENAME…]",
 		Short: "Check every signature and hash of what is served",
-		Long: `Verify reads the repository as apt does, and all of it: signatures and dates of the Release files, every index in every form, and the size
-and hash of every package and source file. It reads what clients are given, and needs neither a distbot nor the package
+		Long: `Verify reads the repository as apt does, and all of it: signatures and dates of the Release files, every index in every form, the size
+and hash of every package and source file, and the signatures that packages have of their own. It reads what clients are given, and needs neither a distbot nor the package
 database. With --at it reads another place, such as a target or the URI that clients use, which also may be a repository that
 foundry has not made; --keyring says who may have signed that. It ends with status 1 where something is wrong.`,
 		Example: `  foundry repo verify
@@ -52,8 +53,14 @@ func (e *Env) verify(ctx context.Context, suites []string, o verifying) error {
 	if err != nil {
 		return err
 	}
+	further := aptrepo.VerifyOptions{MetadataOnly: o.metadata}
+	if o.keyring == "" {
+		if further.PackageKeys, err = e.packageKeys(); err != nil {
+			return err
+		}
+	}
 	report, err := settledReport(place, func() (*aptrepo.Report, error) {
-		return aptrepo.Verify(ctx, place, options, aptrepo.VerifyOptions{MetadataOnly: o.metadata})
+		return aptrepo.Verify(ctx, place, options, further)
 	})
 	e.cleared()
 	if err != nil {
@@ -102,6 +109,23 @@ func (e *Env) place(ctx context.Context, suites []string, o verifying) (options 
 		options.Keyring, err = trust.ParseKeyring(about.Keys)
 	}
 	return options, place, err
+}
+
+// packageKeys are those whose packages distbot publishes; nil where they are not known here.
+func (e *Env) packageKeys() (*trust.Keyring, error) {
+	name, err := e.chosen()
+	if err != nil {
+		return nil, err
+	}
+	settings, err := repository.Load(e.State, name)
+	if err != nil || settings.PackageKeys == "" {
+		return nil, nil // another's repository, or one of before these were put down
+	}
+	ring, err := trust.ReadKeyring(settings.PackageKeys)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return ring, err
 }
 
 // about describes the repository without opening it.
@@ -166,9 +190,17 @@ func (e *Env) printReport(place string, report *aptrepo.Report) error {
 	if n := report.Errors(); n > 0 {
 		verdict = fmt.Sprintf("%d errors", n)
 	}
-	_, err := fmt.Fprintf(e.Out, "%s: %s; %d suites, %d indexes, %d packages, %d files of %.1f MB read\n",
-		bot.Printable(place), verdict, report.Suites, report.Indexes, report.Packages, report.Files, float64(report.Bytes)/1e6)
+	_, err := fmt.Fprintf(e.Out, "%s: %s; %d suites, %d indexes, %d packages, %d files of %.1f MB read%s\n",
+		bot.Printable(place), verdict, report.Suites, report.Indexes, report.Packages, report.Files, float64(report.Bytes)/1e6, signatures(report))
 	return err
+}
+
+// signatures tells of those that packages have of their own.
+func signatures(report *aptrepo.Report) string {
+	if report.Signed+report.Unsigned == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d packages signed by trusted package keys, %d without a signature of their own", report.Signed, report.Unsigned)
 }
 
 // progress shows a person how far something is; nil where nobody looks.
