@@ -30,6 +30,8 @@ func (r *Repo) Include(ctx context.Context, upload publish.Upload) (publish.Publ
 		return publish.Publication{}, fmt.Errorf("include %s %s in %q: %w", upload.Source, upload.Version, upload.Codename, publish.ErrUnknownCodename)
 	}
 	r.arrived.Add(1)
+	r.under.Add(1)
+	defer r.under.Add(-1)
 	candidates, err := read(ctx, r.opts.Suites[i], upload)
 	if err != nil {
 		return publish.Publication{}, err
@@ -65,7 +67,8 @@ func (r *Repo) gather(ctx context.Context) {
 		r.queued.Lock()
 		waiting := len(r.queue)
 		r.queued.Unlock()
-		if waiting < gatherFrom || waiting >= maxBatch {
+		under := int(r.under.Load())
+		if under < gatherFrom || waiting >= maxBatch {
 			return
 		}
 		before := r.arrived.Load()
@@ -74,8 +77,8 @@ func (r *Repo) gather(ctx context.Context) {
 			return
 		case <-time.After(lull):
 		}
-		if r.arrived.Load() == before {
-			return
+		if waiting >= under && r.arrived.Load() == before {
+			return // all wait, and no further one comes
 		}
 	}
 }

@@ -31,6 +31,7 @@ type Repo struct {
 	queued  sync.Mutex
 	queue   []*request
 	arrived atomic.Int64 // calls of Include so far
+	under   atomic.Int64 // those that have not returned
 
 	mu     sync.Mutex // held by whoever changes what follows
 	suites map[string]*suite
