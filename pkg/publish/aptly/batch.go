@@ -17,7 +17,8 @@ const maxBatch = 1000
 type request struct {
 	upload      publish.Upload
 	candidates  []*candidate
-	done        bool
+	done        bool          // it has been decided about
+	finished    chan struct{} // closed when its publish has ended
 	publication publish.Publication
 	err         error
 }
@@ -31,25 +32,40 @@ func (r *Repo) Include(ctx context.Context, upload publish.Upload) (publish.Publ
 	}
 	r.arrived.Add(1)
 	r.under.Add(1)
-	defer r.under.Add(-1)
 	candidates, err := read(ctx, r.opts.Suites[i], upload)
 	if err != nil {
+		r.under.Add(-1)
 		return publish.Publication{}, err
 	}
-	q := &request{upload: upload, candidates: candidates}
+	q := &request{upload: upload, candidates: candidates, finished: make(chan struct{})}
 	r.queued.Lock()
 	r.queue = append(r.queue, q)
 	r.queued.Unlock()
+	for {
+		select {
+		case <-q.finished:
+			return q.publication, q.err
+		case r.turn <- struct{}{}:
+			r.publishNext(ctx)
+			<-r.turn
+		}
+	}
+}
 
+// publishNext publishes what waits. One caller of Include does it at a time, for all.
+func (r *Repo) publishNext(ctx context.Context) {
+	r.gather(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for !q.done {
-		r.gather(ctx)
-		begun := time.Now()
-		r.settleAll(context.WithoutCancel(ctx), r.nextBatch())
+	batch, begun := r.nextBatch(), time.Now()
+	r.settleAll(context.WithoutCancel(ctx), batch)
+	if len(batch) > 0 {
 		r.published, r.took = time.Now(), time.Since(begun)
 	}
-	return q.publication, q.err
+	r.under.Add(-int64(len(batch)))
+	for _, q := range batch {
+		close(q.finished)
+	}
 }
 
 // In a stream of uploads publishing takes one part in gatherFor of the time: a publish of many touches most of

@@ -31,15 +31,17 @@ type Repo struct {
 	queued  sync.Mutex
 	queue   []*request
 	arrived atomic.Int64 // calls of Include so far
-	under   atomic.Int64 // those that have not returned
+	under   atomic.Int64 // those of them that have not been published or refused
+	// turn is held by the call that publishes for all, which alone looks at what follows: when the last
+	// publish of uploads ended, and how long it took.
+	turn      chan struct{}
+	published time.Time
+	took      time.Duration
 
 	mu     sync.Mutex // held by whoever changes what follows
 	suites map[string]*suite
 	stock  *stock.Stock
-	// published is when the last publish of uploads ended, and took how long it was.
-	published time.Time
-	took      time.Duration
-	dirty     disk.Dirty
+	dirty  disk.Dirty
 
 	now  func() time.Time
 	step func(name string) // called before each change on disk; tests end the process there
@@ -62,7 +64,7 @@ func open(ctx context.Context, opts publish.Options, now func() time.Time, step 
 	if _, err := exec.LookPath("xz"); err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", opts.Archive, missingError{"xz", "xz-utils"})
 	}
-	r := &Repo{opts: opts, now: now, step: step, suites: map[string]*suite{}}
+	r := &Repo{opts: opts, now: now, step: step, suites: map[string]*suite{}, turn: make(chan struct{}, 1)}
 	r.stock = stock.New(filepath.Join(opts.Dir, "pool"), opts.Output, &r.dirty, func(name string) { r.step(name) })
 	if err := r.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open repository %s: %w", opts.Archive, err), r.Close())
@@ -142,6 +144,19 @@ func (e missingError) Error() string { return e.program + " is not installed" }
 
 // Hint says what to do about it.
 func (e missingError) Hint() string { return "apt-get install " + e.debianPackage }
+
+// earlierPrefix begins the keys of records that earlier versions of foundry wrote.
+const earlierPrefix = "foundry record "
+
+// earlierError says that an earlier version of foundry has made the repository.
+type earlierError struct{ dir, output string }
+
+func (e earlierError) Error() string { return e.output + " was made by an earlier version of foundry" }
+
+// Hint says how it is taken over.
+func (e earlierError) Hint() string {
+	return fmt.Sprintf("move %s and %s aside, start again, and take the packages over: foundry repo import FOLDER --keyring FOLDER/NAME.asc", e.output, e.dir)
+}
 
 // recovered turns a panic of aptly's database layer, which panics on records that it cannot read,
 // into an error.

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -346,5 +348,49 @@ func TestSignerFails(t *testing.T) {
 	given, err := os.ReadFile(u.Files[0])
 	if err != nil || !bytes.Equal(served, given) {
 		t.Errorf("the bytes of the first try are served (%v)", err)
+	}
+}
+
+// TestStream publishes uploads that come close together at once, and waits for no others when none come.
+func TestStream(t *testing.T) {
+	b := newBench(t)
+	var uploads []publish.Upload
+	for i := range 40 {
+		uploads = append(uploads, b.upload(t, fmt.Sprintf("stream%d", i), "1.0-1"))
+	}
+	before := b.suites["alpha"].snapshot.Serial
+	b.published, b.took = time.Now(), time.Hour
+	var group sync.WaitGroup
+	for _, u := range uploads {
+		group.Go(func() {
+			if _, err := b.Include(t.Context(), u); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if n := b.suites["alpha"].snapshot.Serial - before; n > 2 {
+		t.Errorf("%d publishes", n)
+	}
+}
+
+// TestEarlierVersion tells what to do with a repository that an earlier version has made.
+func TestEarlierVersion(t *testing.T) {
+	b := newBench(t)
+	for _, key := range b.db.KeysByPrefix([]byte("foundry ")) {
+		if err := b.db.Delete(key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.db.Put([]byte("foundry record alpha 00000000000000000001"), []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(t.Context(), b.opts)
+	var earlier earlierError
+	if !errors.As(err, &earlier) || !strings.Contains(earlier.Hint(), "foundry repo import") {
+		t.Errorf("open: %v", err)
 	}
 }

@@ -72,6 +72,9 @@ func (r *Repo) load(option publish.Suite) (err error) {
 	switch {
 	case serial > 0:
 		i := slices.IndexFunc(kept, func(k ledger.Snapshot) bool { return k.Serial == serial })
+		if i < 0 && len(r.db.KeysByPrefix([]byte(earlierPrefix))) > 0 {
+			return earlierError{r.opts.Dir, r.opts.Output}
+		}
 		if i < 0 {
 			return fmt.Errorf("%s shows publish %d, and %s does not know it: the two folders do not belong together", s.folder.Link(), serial, r.opts.Dir)
 		}
