@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -372,6 +373,31 @@ func TestStream(t *testing.T) {
 	if n := b.suites["alpha"].snapshot.Serial - before; n > 2 {
 		t.Errorf("%d publishes", n)
 	}
+}
+
+// TestGather waits in a stream until all uploads under way are ready, and when there is none does not wait.
+func TestGather(t *testing.T) {
+	b := newBench(t)
+	b.published, b.took = time.Now(), time.Hour
+	b.gather(t.Context()) // returns, as nothing is under way
+	b.under.Store(gatherFrom)
+	var all atomic.Bool
+	var group sync.WaitGroup
+	group.Go(func() {
+		for range gatherFrom {
+			time.Sleep(lull / 2)
+			b.queued.Lock()
+			b.queue = append(b.queue, new(request))
+			b.queued.Unlock()
+		}
+		all.Store(true)
+	})
+	b.gather(t.Context())
+	if !all.Load() {
+		t.Error("uploads under way were not waited for")
+	}
+	group.Wait()
+	b.queue = nil
 }
 
 // TestEarlierVersion tells what to do with a repository that an earlier version has made.
