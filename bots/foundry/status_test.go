@@ -124,8 +124,10 @@ func TestUnserved(t *testing.T) {
 			"2 signed builds are for sid, which no distbot that is alive has as --codename",
 		}},
 		"two and a standby": {[]bus.State{
-			{Bot: "distbot", State: "idle", Serves: []string{"bookworm", "trixie"}}, {Bot: "distbot", State: "standby"},
-			{Bot: "distbot", State: "busy", Serves: []string{"sid"}}, {Bot: "signbot", State: "idle"},
+			{Bot: "distbot", State: "idle", Serves: []string{"bookworm", "trixie"}},
+			{Bot: "distbot", State: "standby"},
+			{Bot: "distbot", State: "busy", Serves: []string{"sid"}},
+			{Bot: "signbot", State: "idle"},
 		}, []string{"1 signed builds are for experimental, which no distbot that is alive has as --codename"}},
 		"one that does not say": {[]bus.State{{Bot: "distbot", State: "idle"}}, nil},
 	} {

@@ -45,7 +45,7 @@ func (t *Transaction) Report() Report {
 		})
 	}
 	for _, s := range t.Waiting() {
-		r.Waiting = append(r.Waiting, Pending{s.Bot, s.Architecture, s.Since, s.WaitsFor})
+		r.Waiting = append(r.Waiting, Pending(s))
 	}
 	return r
 }

@@ -102,7 +102,7 @@ func fillLarge(ctx context.Context, s *stock, state string, count int) (err erro
 	repo, err := aptly.Open(ctx, publish.Options{
 		Dir: filepath.Join(state, "aptly", archive), Output: filepath.Join(state, "repo", archive), Archive: archive, Signer: signer, Log: zerolog.Nop(),
 		KeepIndexes: time.Minute, // nobody is there to fetch what each of a thousand publishes has replaced
-		Suites: []publish.Suite{{Codename: codename, Architectures: []string{rig.Architecture()}, Origin: archive, Label: archive}},
+		Suites:      []publish.Suite{{Codename: codename, Architectures: []string{rig.Architecture()}, Origin: archive, Label: archive}},
 	})
 	if err != nil {
 		return err
