@@ -72,6 +72,9 @@ func Open(spec *url.URL) (*Target, error) {
 	if spec.Host == "" {
 		return nil, errors.New("no bucket")
 	}
+	if spec.User != nil || endpoint.User != nil {
+		return nil, &hinted{errors.New("credentials stand in the URL"), "give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"}
+	}
 	client, err := minio.New(endpoint.Host, &minio.Options{
 		Secure: endpoint.Scheme != "http", Region: query.Get("region"), BucketLookup: lookup,
 		Creds: credentials.NewChainCredentials([]credentials.Provider{

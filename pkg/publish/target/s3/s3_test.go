@@ -206,10 +206,12 @@ func TestTrouble(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	for spec, want := range map[string]string{
-		"s3:///prefix":                  "no bucket",
-		"s3://bucket?colour=red":        `unknown option "colour"`,
-		"s3://bucket?endpoint=x.org":    "not a URL",
-		"s3://bucket?path-style=always": "not true or false",
+		"s3:///prefix":           "no bucket",
+		"s3://key:secret@bucket": "credentials stand in the URL",
+		"s3://bucket?endpoint=http%3A%2F%2Fkey%3Asecret%40x.org": "credentials stand in the URL",
+		"s3://bucket?colour=red":                                 `unknown option "colour"`,
+		"s3://bucket?endpoint=x.org":                             "not a URL",
+		"s3://bucket?path-style=always":                          "not true or false",
 	} {
 		u, err := url.Parse(spec)
 		if err != nil {
