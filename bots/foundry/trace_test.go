@@ -159,7 +159,7 @@ func TestTraceBroken(t *testing.T) {
 		{
 			name: "index", broken: []string{"repository"}, says: "Packages lists the file",
 			after: func(h *history) {
-				flipByte(h.t, filepath.Join(h.state, "repo", "yard", "dists", "stable", "main", "binary-amd64", "Packages"), 20)
+				flipByte(h.t, filepath.Join(h.state, "repo", "yard", "dists", "stable", "main", "binary-amd64", "Packages.xz"), 40)
 			},
 		},
 		{

@@ -1,18 +1,18 @@
 package trace
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"foundry/pkg/aptrepo"
 	"foundry/pkg/debian"
 	"foundry/pkg/message"
 	"foundry/pkg/trust"
@@ -39,7 +39,7 @@ func (t *tracer) traceFile(context.Context) *Link {
 
 // traceRepository checks the apt repository, where this host has it: its metadata are signed by the
 // key that the dist message names, list the file, and the file is there.
-func (t *tracer) traceRepository(context.Context) *Link {
+func (t *tracer) traceRepository(ctx context.Context) *Link {
 	dist, ok := t.history[message.TypeDist].body.(*message.Dist)
 	if !ok {
 		return nil
@@ -56,10 +56,10 @@ func (t *tracer) traceRepository(context.Context) *Link {
 	}
 	l.Key = dist.Key
 	t.checkPoolFile(l, filepath.Join(root, t.published.Filename))
-	release, dir, err := readInRelease(root, dist)
+	suite, err := openSuite(ctx, root, dist)
 	l.check("InRelease is signed by the repository key "+dist.Key, err)
 	if err == nil {
-		t.checkIndex(l, release, dir, dist)
+		t.checkIndex(ctx, l, suite, dist)
 	}
 	return l
 }
@@ -78,65 +78,40 @@ func (t *tracer) checkPoolFile(l *Link, name string) {
 	l.check("the file that is served has the SHA-256 that was published", err)
 }
 
-// readInRelease verifies the metadata of one codename and returns the SHA-256 of each index by name,
-// and their folder. The public key comes from the repository itself: that it is the right one
-// follows from its fingerprint, which the dist message names.
-func readInRelease(root string, dist *message.Dist) (indexes map[string]string, dir string, err error) {
-	// The folder is a link that the next publishing turns to another; indexes and Release must
-	// be of one generation.
-	dir, err = filepath.EvalSymlinks(filepath.Join(root, "dists", filepath.FromSlash(dist.Codename)))
-	if err != nil {
-		return nil, "", fmt.Errorf("find metadata: %w", err)
-	}
+// openSuite verifies the metadata of one codename. The public key comes from the repository itself: that it is the
+// right one follows from its fingerprint, which the dist message names. Others may have signed beside it.
+func openSuite(ctx context.Context, root string, dist *message.Dist) (*aptrepo.Suite, error) {
 	ring, err := trust.ReadKeyring(filepath.Join(root, dist.Archive+".asc"))
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	text, err := readSmall(filepath.Join(dir, "InRelease"))
+	options := aptrepo.Options{Keyring: ring.Only(dist.Key), AllowExpired: true, Suites: []string{dist.Codename}}
+	repo, err := aptrepo.Open(ctx, root, options)
 	if err != nil {
-		return nil, "", err
-	}
-	// Others may have signed beside the key that the message names.
-	plain, _, err := ring.Only(dist.Key).VerifyClearsigned(text)
-	if err != nil {
-		if _, key, other := ring.VerifyClearsigned(text); other == nil {
-			return nil, "", fmt.Errorf("signed by %s", key)
+		options.Keyring = ring
+		if other, otherErr := aptrepo.Open(ctx, root, options); otherErr == nil {
+			return nil, fmt.Errorf("signed by %s", other.Suites()[0].Signer)
 		}
-		return nil, "", err
+		return nil, err
 	}
-	stanzas, err := debian.ParseControl(plain)
-	if err != nil {
-		return nil, "", err
+	suite := repo.Suites()[0]
+	if suite.Release.Codename != dist.Codename {
+		return nil, fmt.Errorf("it is not about %s", dist.Codename)
 	}
-	if len(stanzas) != 1 || stanzas[0].Get("Codename") != dist.Codename {
-		return nil, "", fmt.Errorf("it is not about %s", dist.Codename)
-	}
-	indexes = map[string]string{}
-	for line := range strings.Lines(stanzas[0].Get("SHA256")) {
-		if words := strings.Fields(line); len(words) == 3 {
-			indexes[words[2]] = words[0]
-		}
-	}
-	return indexes, dir, nil
+	return suite, nil
 }
 
 // checkIndex looks the file up in the index that apt reads.
-func (t *tracer) checkIndex(l *Link, release map[string]string, dir string, dist *message.Dist) {
+func (t *tracer) checkIndex(ctx context.Context, l *Link, suite *aptrepo.Suite, dist *message.Dist) {
 	name := t.indexName(dist)
 	what := name + " lists the file"
-	want, ok := release[name]
-	if !ok {
+	indexes := suite.Release.Indexes()
+	i := slices.IndexFunc(indexes, func(x *aptrepo.Index) bool { return x.Path == name })
+	if i < 0 {
 		l.check(what, fmt.Errorf("InRelease lists no %s", name))
 		return
 	}
-	index := filepath.Join(dir, filepath.FromSlash(name))
-	digest, _, err := hashFile(index)
-	if err == nil {
-		err = differs(message.Digest(want), digest)
-	}
-	if err == nil {
-		err = t.findInIndex(index)
-	}
+	err := t.findInIndex(suite.Stanzas(ctx, indexes[i]))
 	if errors.Is(err, errNotListed) {
 		l.leaveOut(what, "it is "+err.Error()+"; a newer version may have replaced it")
 		return
@@ -160,20 +135,10 @@ func (t *tracer) indexName(dist *message.Dist) string {
 }
 
 // findInIndex tells whether an index lists the file with its SHA-256.
-func (t *tracer) findInIndex(index string) error {
-	f, err := os.Open(index)
-	if err != nil {
-		return fmt.Errorf("read index: %w", err)
-	}
-	defer f.Close()
-	lines := bufio.NewReader(f)
-	for {
-		stanza, err := nextStanza(lines)
+func (t *tracer) findInIndex(stanzas iter.Seq2[debian.Stanza, error]) error {
+	for stanza, err := range stanzas {
 		if err != nil {
 			return err
-		}
-		if stanza == nil {
-			return errNotListed
 		}
 		if stanza.Get("Package") != t.published.Package || stanza.Get("Version") != t.published.Version {
 			continue
@@ -185,6 +150,7 @@ func (t *tracer) findInIndex(index string) error {
 			return differs(t.published.SHA256, message.Digest(stanza.Get("SHA256")))
 		}
 	}
+	return errNotListed
 }
 
 // findInSources looks for the .dsc in the stanza of a Sources index.
@@ -195,34 +161,4 @@ func (t *tracer) findInSources(stanza debian.Stanza) error {
 		}
 	}
 	return errNotListed
-}
-
-// nextStanza reads the next stanza of an index, nil after the last. Indexes may be large, so they
-// are not read whole.
-func nextStanza(r *bufio.Reader) (debian.Stanza, error) {
-	var text bytes.Buffer
-	for {
-		line, err := r.ReadBytes('\n')
-		text.Write(line)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("read index: %w", err)
-		}
-		if text.Len() > maxSmall {
-			return nil, fmt.Errorf("read index: a stanza has more than %d bytes", maxSmall)
-		}
-		blank := len(bytes.TrimSpace(line)) == 0
-		if !blank && err == nil {
-			continue
-		}
-		stanzas, parseErr := debian.ParseControl(text.Bytes())
-		if parseErr != nil {
-			return nil, fmt.Errorf("read index: %w", parseErr)
-		}
-		if len(stanzas) > 0 {
-			return stanzas[0], nil
-		}
-		if err != nil {
-			return nil, nil
-		}
-	}
 }
