@@ -90,7 +90,7 @@ func (r *Repository) Change(ctx context.Context, change publish.Change) ([]publi
 	}
 	changed, err := r.Archive.Change(ctx, change)
 	if len(changed) > 0 && !change.DryRun {
-		r.describer.Published()
+		r.describer.Changed()
 	}
 	return changed, err
 }

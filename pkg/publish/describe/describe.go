@@ -22,6 +22,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"foundry/pkg/publish"
@@ -44,11 +45,12 @@ type Describer struct {
 	opts      Options
 	archive   publish.Archive
 	published chan struct{}
+	all       atomic.Bool // look at everything next time
 }
 
 // New returns the describer of an open repository.
 func New(o Options, archive publish.Archive) *Describer {
-	return &Describer{o, archive, make(chan struct{}, 1)}
+	return &Describer{opts: o, archive: archive, published: make(chan struct{}, 1)}
 }
 
 // Published says that the repository has changed. It does not wait for anything.
@@ -57,6 +59,13 @@ func (d *Describer) Published() {
 	case d.published <- struct{}{}:
 	default: // Run will look anyway
 	}
+}
+
+// Changed says that somebody has changed the repository by hand, maybe taken the package of keys out of it. It does not
+// wait for anything.
+func (d *Describer) Changed() {
+	d.all.Store(true)
+	d.Published()
 }
 
 const (
@@ -75,7 +84,7 @@ func (d *Describer) Run(ctx context.Context) {
 	var due time.Time // when all is looked at again
 	told := ""
 	for {
-		all := !time.Now().Before(due)
+		all := d.all.Swap(false) || !time.Now().Before(due)
 		err := d.describe(ctx, &known, all)
 		switch {
 		case ctx.Err() != nil:

@@ -161,6 +161,36 @@ func TestFollows(t *testing.T) {
 	<-over
 }
 
+// TestChanged brings the package of keys back where a rollback or a removal has taken it out.
+func TestChanged(t *testing.T) {
+	f := newFixture(t, nil)
+	d := describe.New(f.options, f)
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan struct{})
+	go func() { defer close(over); d.Run(ctx) }()
+	defer func() { cancel(); <-over }()
+	await := func(n int) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			f.mu.Lock()
+			got := len(f.included)
+			f.mu.Unlock()
+			if got == n {
+				return
+			}
+			if got > n || time.Now().After(deadline) {
+				t.Fatalf("included %d times, want %d", got, n)
+			}
+		}
+	}
+	await(2)
+	f.mu.Lock()
+	clear(f.versions["trixie"])
+	f.mu.Unlock()
+	d.Changed()
+	await(3)
+}
+
 // TestPage reads the page of a repository whose every name is hostile.
 func TestPage(t *testing.T) {
 	evil := `<script>alert("1")</script>&amp;'`
