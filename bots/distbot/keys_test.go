@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"foundry/pkg/trust/trusttest"
+
 	"github.com/rs/zerolog"
 
 	"foundry/pkg/bot"
@@ -130,19 +132,7 @@ func writeKey(t *testing.T, signer trust.Signer) string {
 // gpgIn2020 gives gpg an empty home of its own, and returns what runs it there at the beginning of 2020.
 func gpgIn2020(t *testing.T) func(args ...string) {
 	t.Helper()
-	home, err := os.MkdirTemp("", "gpg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("GNUPGHOME", home)
-	t.Cleanup(func() {
-		if err := exec.Command("gpgconf", "--homedir", home, "--kill", "gpg-agent").Run(); err != nil {
-			t.Errorf("stop gpg-agent: %v", err)
-		}
-		if err := os.RemoveAll(home); err != nil {
-			t.Error(err)
-		}
-	})
+	trusttest.GPGHome(t)
 	return func(args ...string) {
 		t.Helper()
 		args = append([]string{"--batch", "--quiet", "--passphrase", "", "--faked-system-time", "20200101T000000"}, args...)

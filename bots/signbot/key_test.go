@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"foundry/pkg/trust/trusttest"
+
 	"github.com/rs/zerolog"
 
 	"foundry/pkg/bot"
@@ -58,15 +60,7 @@ func trusted(t *testing.T, b *bot.Bot, print string) {
 
 // TestGpgKey uses a key that gpg holds, by its user id.
 func TestGpgKey(t *testing.T) {
-	home, err := os.MkdirTemp("", "gpg") // short, for the agent's socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("GNUPGHOME", home)
-	t.Cleanup(func() {
-		_ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
-		_ = os.RemoveAll(home)
-	})
+	trusttest.GPGHome(t)
 	if out, err := exec.Command("gpg", "--batch", "--passphrase", "", "--quick-generate-key", "packages@example.org", "ed25519", "sign").CombinedOutput(); err != nil {
 		t.Fatalf("gpg (apt-get install gnupg): %v: %s", err, out)
 	}
@@ -75,6 +69,7 @@ func TestGpgKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := newFixture(t)
+	var err error
 	if f.signer, err = openKey(t.Context(), b, "packages@example.org"); err != nil {
 		t.Fatal(err)
 	}

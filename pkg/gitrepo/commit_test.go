@@ -2,12 +2,13 @@ package gitrepo
 
 import (
 	"errors"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"foundry/pkg/trust/trusttest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -35,16 +36,7 @@ func TestCommit(t *testing.T) {
 
 func TestVerifyCommit(t *testing.T) {
 	w := gitrepotest.NewWorkshop(t)
-	// A short path: the agent's socket is in it.
-	home, err := os.MkdirTemp("", "gpg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("GNUPGHOME", home)
-	t.Cleanup(func() {
-		_ = exec.Command("gpgconf", "--kill", "all").Run()
-		_ = os.RemoveAll(home)
-	})
+	home := trusttest.GPGHome(t)
 	tool := func(name string, args ...string) []byte {
 		t.Helper()
 		out, err := exec.Command(name, args...).Output()

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"foundry/pkg/trust/trusttest"
+
 	"foundry/pkg/trust"
 )
 
@@ -104,7 +106,7 @@ func TestEditDamaged(t *testing.T) {
 
 // A key whose expiry was moved is replaced by adding it again.
 func TestAddRenewed(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	print := gpgKey(t, "Alice <alice@example.org>")
 	dir := t.TempDir()
 	kept := func() trust.KeyInfo {

@@ -3,6 +3,8 @@ package trust_test
 import (
 	"testing"
 
+	"foundry/pkg/trust/trusttest"
+
 	"github.com/google/go-cmp/cmp"
 
 	"foundry/pkg/trust"
@@ -11,7 +13,7 @@ import (
 // TestEmails lists the addresses that gpg says a key has: not one that was revoked, and none that somebody
 // else has put into the file.
 func TestEmails(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	print := gpgKey(t, "Alice <Alice@Example.org>")
 	loopback := []string{"--batch", "--quiet", "--passphrase", "", "--pinentry-mode", "loopback"}
 	for _, args := range [][]string{

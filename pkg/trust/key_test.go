@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"foundry/pkg/trust/trusttest"
+
 	"foundry/pkg/trust"
 )
 
@@ -52,7 +54,7 @@ func TestGenerateRefusesNames(t *testing.T) {
 }
 
 func TestLoadRefuses(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	key := newKey(t, "signbot")
 	path := filepath.Join(t.TempDir(), "key")
 	if err := key.Save(path); err != nil {
@@ -155,7 +157,7 @@ func TestLoadOrCreateDoesNotReplaceABadKey(t *testing.T) {
 }
 
 func TestGpgImportsKeys(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	path := filepath.Join(t.TempDir(), "key")
 	key := newKey(t, "packages of example")
 	if err := key.Save(path); err != nil {

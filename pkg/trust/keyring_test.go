@@ -8,13 +8,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	"foundry/pkg/trust/trusttest"
+
 	"github.com/google/go-cmp/cmp"
 
 	"foundry/pkg/trust"
 )
 
 func TestReadKeyring(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	a, b := newKey(t, "a"), newKey(t, "b")
 	both := []string{a.Fingerprint(), b.Fingerprint()}
 	run(t, append(public(t, a), public(t, b)...), "gpg", "--batch", "--quiet", "--import")
@@ -125,7 +127,7 @@ func TestVerifyRefuses(t *testing.T) {
 }
 
 func TestVerifyJudgesKeysOfGpg(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	text := []byte("text\n")
 	print := gpgKey(t, "signer <signer@example.org>")
 	detach := func(args ...string) []byte {
@@ -153,7 +155,7 @@ func TestVerifyJudgesKeysOfGpg(t *testing.T) {
 }
 
 func TestVerifyRefusesExpiredKey(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	text := []byte("text\n")
 	past := []string{"--batch", "--quiet", "--passphrase", "", "--faked-system-time", "20200101T000000"}
 	run(t, nil, "gpg", append(past, "--quick-generate-key", "old", "ed25519", "sign", "1y")...)
@@ -163,7 +165,7 @@ func TestVerifyRefusesExpiredKey(t *testing.T) {
 }
 
 func TestVerifyClearsigned(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	print := gpgKey(t, "signer <signer@example.org>")
 	text := "Origin: example\n- dashed\n-----BEGIN PGP SIGNATURE-----\n\nFrom here  \nend\n"
 	signed := run(t, []byte(text), "gpg", "--batch", "--quiet", "--clear-sign")

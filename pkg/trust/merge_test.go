@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"testing"
 
+	"foundry/pkg/trust/trusttest"
+
 	"github.com/google/go-cmp/cmp"
 
 	"foundry/pkg/trust"
@@ -11,7 +13,7 @@ import (
 
 // TestExport writes a key of several user ids and a subkey, always as the same bytes, for gpg to read.
 func TestExport(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	print := gpgKey(t, "One <one@example.org>")
 	for _, id := range []string{"Two <two@example.org>", "Three <three@example.org>", "Four <four@example.org>"} {
 		run(t, nil, "gpg", "--batch", "--quiet", "--passphrase", "", "--quick-add-uid", print, id)
@@ -28,7 +30,7 @@ func TestExport(t *testing.T) {
 			t.Fatalf("the same keys are other bytes: %v", err)
 		}
 	}
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	run(t, first, "gpg", "--batch", "--quiet", "--import")
 	if got := run(t, nil, "gpg", "--export", print); len(got) != len(exported) {
 		t.Errorf("gpg reads %d bytes of the key, and has written %d", len(got), len(exported))

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"foundry/pkg/trust/trusttest"
+
 	"github.com/google/go-cmp/cmp"
 
 	"foundry/pkg/trust"
@@ -21,7 +23,7 @@ const release = "Origin: example\nSuite: stable\nDate: Fri, 20 Nov 2026 23:15:01
 
 func signers(t *testing.T) map[string]trust.Signer {
 	t.Helper()
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	path := filepath.Join(t.TempDir(), "repository.asc")
 	if err := newKey(t, "repository").Save(path); err != nil {
 		t.Fatal(err)
@@ -125,7 +127,7 @@ func TestSignersMayBeUsedConcurrently(t *testing.T) {
 }
 
 func TestOpenSignerRefuses(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	gpgKey(t, "Twin <one@example.org>")
 	gpgKey(t, "Twin <two@example.org>", "--yes")
 	loose := filepath.Join(t.TempDir(), "key")
@@ -152,7 +154,7 @@ func TestOpenSignerRefuses(t *testing.T) {
 
 // TestPassphrase signs with a key whose passphrase nobody can be asked for, then with one that the agent knows.
 func TestPassphrase(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	preset := tool(t, "/usr/lib/gnupg/gpg-preset-passphrase", "gpg-agent")
 	if err := os.WriteFile(filepath.Join(os.Getenv("GNUPGHOME"), "gpg-agent.conf"), []byte("allow-preset-passphrase\ns2k-count 65536\n"), 0o600); err != nil {
 		t.Fatal(err)

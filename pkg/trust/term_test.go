@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"foundry/pkg/trust/trusttest"
+
 	"foundry/pkg/trust"
 )
 
@@ -44,7 +46,7 @@ func day(t *testing.T, s string) time.Time {
 }
 
 func TestTerms(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	endless := filepath.Join(t.TempDir(), "key.asc")
 	if err := newKey(t, "file").Save(endless); err != nil {
 		t.Fatal(err)
@@ -78,7 +80,7 @@ func TestTerms(t *testing.T) {
 
 // TestExpiry lets a key expire, and extends it again while it is open.
 func TestExpiry(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	for _, kind := range []string{"primary", "subkey"} {
 		t.Run(kind, func(t *testing.T) {
 			print := ""
@@ -135,7 +137,7 @@ func TestExpiry(t *testing.T) {
 
 // TestExpiredFile lets the key in a file expire.
 func TestExpiredFile(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	print := oldKey(t, "file", "sign", "1y")
 	path := write(t, run(t, nil, "gpg", "--batch", "--armor", "--passphrase", "", "--export-secret-keys", print))
 	_, err := trust.OpenSigner(t.Context(), path)
@@ -145,7 +147,7 @@ func TestExpiredFile(t *testing.T) {
 
 // TestExtendedFile moves the expiry of a key in a file while it is open, and then puts another key there.
 func TestExtendedFile(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	print := oldKey(t, "file", "sign", "2040-01-01")
 	export := func() []byte {
 		return run(t, nil, "gpg", "--batch", "--armor", "--passphrase", "", "--export-secret-keys", print)
@@ -185,7 +187,7 @@ func TestExtendedFile(t *testing.T) {
 }
 
 func TestExpiredSignerIsToldWhatToDo(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	print := oldKey(t, "packages", "sign", "1y")
 	signature := run(t, []byte(release), "gpg", "--batch", "--quiet", "--faked-system-time", year, "--local-user", print, "--detach-sign")
 	_, err := ring(t, run(t, nil, "gpg", "--export", print)).Verify([]byte(release), signature)
@@ -196,7 +198,7 @@ func TestExpiredSignerIsToldWhatToDo(t *testing.T) {
 // TestWeakKeys holds what is refused here against what sqv, which apt of Debian 13 uses, refuses.
 func TestWeakKeys(t *testing.T) {
 	tool(t, "sqv", "sqv")
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	make := func(user, algorithm string, more ...string) string {
 		args := append([]string{"--batch", "--quiet", "--passphrase", "", "--status-fd", "1"}, more...)
 		status := run(t, nil, "gpg", append(args, "--quick-generate-key", user, algorithm, "sign", "0")...)

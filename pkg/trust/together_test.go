@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"foundry/pkg/trust/trusttest"
+
 	"github.com/google/go-cmp/cmp"
 
 	"foundry/pkg/trust"
@@ -29,7 +31,7 @@ func stub(t *testing.T) trust.Signer {
 	print := gpgKey(t, "Stub <stub@example.org>")
 	run(t, nil, "gpg", "--batch", "--passphrase", "", "--quick-add-key", print, "ed25519", "sign", "2y")
 	secret := run(t, nil, "gpg", "--batch", "--armor", "--export-secret-subkeys", print)
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	run(t, secret, "gpg", "--batch", "--quiet", "--import")
 	list := string(run(t, nil, "gpg", "--batch", "--list-secret-keys", print))
 	if !strings.Contains(list, "sec#") {
@@ -41,7 +43,7 @@ func stub(t *testing.T) trust.Signer {
 // three are signers with a key in a file, in gpg's agent, and in a subkey without its primary key.
 func three(t *testing.T) []trust.Signer {
 	t.Helper()
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	path := filepath.Join(t.TempDir(), "key.asc")
 	if err := newKey(t, "file").Save(path); err != nil {
 		t.Fatal(err)
@@ -186,7 +188,7 @@ func TestTogetherFailsWithOneOfItsSigners(t *testing.T) {
 
 // TestTogetherRefusesMixedHashes is about gpg, which checks the first of such signatures only.
 func TestTogetherRefusesMixedHashes(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	path := filepath.Join(t.TempDir(), "key.asc")
 	if err := newKey(t, "file").Save(path); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"foundry/pkg/trust/trusttest"
+
 	"foundry/pkg/trust"
 )
 
@@ -118,7 +120,7 @@ func TestTopicsRereadsWhatChanged(t *testing.T) {
 }
 
 func TestAllowKeepsWhatIsThere(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	a, b, c := newKey(t, "a"), newKey(t, "b"), newKey(t, "c")
 	run(t, public(t, a), "gpg", "--batch", "--quiet", "--import")
 	for name, content := range map[string][]byte{

@@ -44,25 +44,6 @@ func try(input []byte, program string, args ...string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// gpgHome gives gpg an empty home of its own, with a path short enough for its agent's socket.
-func gpgHome(t testing.TB) {
-	t.Helper()
-	tool(t, "gpg", "gnupg")
-	home, err := os.MkdirTemp("", "gpg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("GNUPGHOME", home)
-	t.Cleanup(func() {
-		if err := exec.Command("gpgconf", "--homedir", home, "--kill", "gpg-agent").Run(); err != nil {
-			t.Errorf("stop gpg-agent: %v", err)
-		}
-		if err := os.RemoveAll(home); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 // gpgKey makes a key in gpg's home and returns its fingerprint.
 func gpgKey(t testing.TB, user string, args ...string) string {
 	t.Helper()

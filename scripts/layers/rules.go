@@ -20,7 +20,7 @@ const (
 // layers is the import table: a package may import those of the lines above its own, and what is
 // below its own folder. The first pattern (path.Match) that fits a package counts.
 var layers = [][]string{
-	{"schemas", "pkg/debian", "pkg/publish/aptly/disk", "pkg/publish/index", "pkg/publish/headers"},
+	{"schemas", "pkg/debian", "pkg/trust/trusttest", "pkg/publish/aptly/disk", "pkg/publish/index", "pkg/publish/headers"},
 	{"pkg/message", "pkg/trust", "pkg/gitrepo/git"},
 	{"pkg/artifact", "pkg/gitrepo/remote", "pkg/aptrepo"},
 	{"pkg/bus", "pkg/environment", "pkg/publish", "pkg/gitrepo", "pkg/gitrepo/mirror", "pkg/environment/podman/index", "pkg/environment/podman/host"}, // the ports

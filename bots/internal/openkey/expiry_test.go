@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"foundry/pkg/trust/trusttest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
@@ -17,27 +18,6 @@ import (
 	"foundry/pkg/bot"
 	"foundry/pkg/trust"
 )
-
-// gpgHome gives gpg an empty home of its own, with a path short enough for its agent's socket.
-func gpgHome(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("gpg"); err != nil {
-		t.Fatal("gpg is not installed; run: apt-get install gnupg")
-	}
-	home, err := os.MkdirTemp("", "gpg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("GNUPGHOME", home)
-	t.Cleanup(func() {
-		if err := exec.Command("gpgconf", "--homedir", home, "--kill", "gpg-agent").Run(); err != nil {
-			t.Errorf("stop gpg-agent: %v", err)
-		}
-		if err := os.RemoveAll(home); err != nil {
-			t.Error(err)
-		}
-	})
-}
 
 // gpgKey makes a key that expires at the given time, and returns what gpg knows it by.
 func gpgKey(t *testing.T, name string, expires time.Time) string {
@@ -54,7 +34,7 @@ func gpgKey(t *testing.T, name string, expires time.Time) string {
 
 // TestExpiryIsTold looks at keys with more and less time left.
 func TestExpiryIsTold(t *testing.T) {
-	gpgHome(t)
+	trusttest.GPGHome(t)
 	now := time.Now()
 	long, soon, gone := gpgKey(t, "long", now.Add(40*24*time.Hour)), gpgKey(t, "soon", now.Add(time.Hour+10*24*time.Hour)), gpgKey(t, "gone", now.Add(-24*time.Hour))
 	tests := map[string]struct {

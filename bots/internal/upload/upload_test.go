@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"foundry/pkg/trust/trusttest"
+
 	"github.com/google/go-cmp/cmp"
 
 	"foundry/bots/internal/published"
@@ -192,12 +194,7 @@ func TestOrigFromRepository(t *testing.T) {
 // TestBySignatureOfGnuPG takes what dpkg-buildpackage and gpg have signed.
 func TestBySignatureOfGnuPG(t *testing.T) {
 	b := newBench(t)
-	home, err := os.MkdirTemp("", "gpg-") // sockets have short paths
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("GNUPGHOME", home)
-	t.Cleanup(func() { run(t, home, "gpgconf", "--kill", "all"); os.RemoveAll(home) })
+	home := trusttest.GPGHome(t)
 	run(t, home, "gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", "U Ploader <u@example.org>", "rsa2048")
 	write(t, b.Uploaders, run(t, home, "gpg", "--armor", "--export"))
 	dir := t.TempDir()

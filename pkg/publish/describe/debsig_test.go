@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"foundry/pkg/trust/trusttest"
+
 	"foundry/pkg/debian"
 	"foundry/pkg/publish/publishtest"
 	"foundry/pkg/trust"
@@ -45,19 +47,7 @@ func signedPackage(t *testing.T, signer trust.Signer) string {
 // gpgSubkey makes a key in gpg that signs with a subkey.
 func gpgSubkey(t *testing.T) trust.Signer {
 	t.Helper()
-	home, err := os.MkdirTemp("", "gpg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("GNUPGHOME", home)
-	t.Cleanup(func() {
-		if err := exec.Command("gpgconf", "--homedir", home, "--kill", "gpg-agent").Run(); err != nil {
-			t.Errorf("stop gpg-agent: %v", err)
-		}
-		if err := os.RemoveAll(home); err != nil {
-			t.Error(err)
-		}
-	})
+	trusttest.GPGHome(t)
 	run(t, "gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", "Sub <sub@example.org>", "ed25519", "cert", "0")
 	list := run(t, "gpg", "--batch", "--with-colons", "--list-keys")
 	_, list, _ = strings.Cut(list, "\nfpr:::::::::")
