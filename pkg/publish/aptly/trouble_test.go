@@ -61,6 +61,9 @@ func TestDiskIsFull(t *testing.T) {
 // TestKilledSweep kills the process before each thing that it removes: what is not to be removed stays, and
 // the next Open removes the rest.
 func TestKilledSweep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills a process before each of many steps")
+	}
 	t.Parallel()
 	old := []string{"pool/main/h/hello/hello_1.0-1_amd64.deb", "pool/main/h/hello/hello_1.0-1.dsc"}
 	for n, finished := 1, false; !finished; n++ {
