@@ -38,6 +38,9 @@ func hand(t *testing.T, b *bottest.Bench, words string, args ...string) {
 // TestByHand publishes builds, moves, rolls back and removes them by hand while distbot runs and after it, and has apt
 // see each.
 func TestByHand(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts many programs")
+	}
 	b := bottest.New(t, definition())
 	f := &fixture{dist: &dist{trust: filepath.Join(b.State, "trust", "packages.asc")}, store: b.Ports.Store, signer: newKey(t), dir: t.TempDir()}
 	f.trustKey(t, f.signer)

@@ -156,6 +156,9 @@ func TestDaemon(t *testing.T) {
 }
 
 func TestSSH(t *testing.T) {
+	if testing.Short() {
+		t.Skip("each run of rsync over ssh takes a third of a second")
+	}
 	dir, root := t.TempDir(), t.TempDir()
 	host, port := address(t)
 	for _, name := range []string{"host", "user", "stranger"} {
